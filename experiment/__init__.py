@@ -1,0 +1,150 @@
+"""Ground floor of the house: what both sides share, free of torch and PhiML."""
+
+from experiment._arrays import (
+    ArrayFile,
+    TornFile,
+    load_arrays,
+    open_arrays,
+    read_facts,
+    save_arrays,
+    verify_checksum,
+)
+from experiment._channels import ChannelPlan, as_slice
+from experiment._check import (
+    built_sides,
+    channel_plan,
+    check_settings,
+    constant_fields,
+    field_components,
+    nearest_key,
+    plain,
+    settings_warnings,
+)
+from experiment._checkpoints import (
+    BEST,
+    LAST,
+    Checkpoint,
+    TrainingState,
+    check_resumable,
+    first_leaf_that_differs,
+    load_checkpoint,
+    load_for_model,
+    save_checkpoint,
+)
+from experiment._errors import (
+    CheckpointError,
+    SceneError,
+    SettingsError,
+    TrainingError,
+    UserError,
+    nearest,
+)
+from experiment._evaluation import EvaluationResult, Forecast, Rollout, evaluate
+from experiment._expressions import evaluate_expression
+from experiment._files import write_whole
+from experiment._generation import Simulator, generate, stability_warnings
+from experiment._grids import cell_sizes, grid_positions
+from experiment._initial_states import initial_state
+from experiment._initial_weights import draw_weights
+from experiment._metrics import (
+    correlation,
+    correlation_time,
+    energy,
+    nrmse,
+    rmse,
+    spectrum,
+)
+from experiment._progress import Bar, Progress
+from experiment._run_folder import RunFolder, console, versions
+from experiment._scenes import (
+    Scene,
+    open_scene,
+    scene_description,
+    scene_path,
+)
+from experiment._settings import (
+    COMPONENTS,
+    Advection,
+    Architecture,
+    Burgers,
+    Settings,
+    Switch,
+)
+from experiment._tasks import Components, run_tasks
+from experiment._training_log import StopSignal, TrainingLog
+from experiment._windows import Windows, sample_order
+
+__all__ = [
+    "BEST",
+    "COMPONENTS",
+    "LAST",
+    "Advection",
+    "Architecture",
+    "ArrayFile",
+    "Bar",
+    "Burgers",
+    "ChannelPlan",
+    "Checkpoint",
+    "CheckpointError",
+    "Components",
+    "EvaluationResult",
+    "Forecast",
+    "Progress",
+    "Rollout",
+    "RunFolder",
+    "Scene",
+    "SceneError",
+    "Settings",
+    "SettingsError",
+    "Simulator",
+    "StopSignal",
+    "Switch",
+    "TornFile",
+    "TrainingError",
+    "TrainingLog",
+    "TrainingState",
+    "UserError",
+    "Windows",
+    "as_slice",
+    "built_sides",
+    "cell_sizes",
+    "channel_plan",
+    "check_resumable",
+    "check_settings",
+    "console",
+    "constant_fields",
+    "correlation",
+    "correlation_time",
+    "draw_weights",
+    "energy",
+    "evaluate",
+    "evaluate_expression",
+    "field_components",
+    "first_leaf_that_differs",
+    "generate",
+    "grid_positions",
+    "initial_state",
+    "load_arrays",
+    "load_checkpoint",
+    "load_for_model",
+    "nearest",
+    "nearest_key",
+    "nrmse",
+    "open_arrays",
+    "open_scene",
+    "plain",
+    "read_facts",
+    "rmse",
+    "run_tasks",
+    "sample_order",
+    "save_arrays",
+    "save_checkpoint",
+    "scene_description",
+    "scene_path",
+    "settings_warnings",
+    "spectrum",
+    "stability_warnings",
+    "verify_checksum",
+    "versions",
+    "write_whole",
+]
