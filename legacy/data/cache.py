@@ -1,0 +1,116 @@
+"""Scenes, read once into torch cache files that can be memory-mapped."""
+
+import hashlib
+import json
+import logging
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiment import (
+    Scene,
+    Settings,
+    TornFile,
+    open_arrays,
+    open_scene,
+    read_facts,
+    save_arrays,
+    verify_checksum,
+)
+
+log = logging.getLogger(__name__)
+
+
+class TrajectoryCache:
+    """Trajectories `(vector, time, x, y)` of simulations, memory-mapped.
+
+    A simulation's Scene is read once and stored as one safetensors file, with a hash of
+    the Scene that it was made from. The file is mapped, not read, so its pages belong
+    to the file and can leave memory at any time; at most `cache.open_simulations`
+    files are open, the least recently used one goes first.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._folder = Path(settings.cache.dir) / "legacy"
+        self._open: OrderedDict[int, torch.Tensor] = OrderedDict()
+        self._verified: dict[int, tuple[str, str]] = {}
+
+    def __getitem__(self, simulation: int) -> torch.Tensor:
+        """The trajectory `(vector, time, x, y)`; not to be written to.
+
+        Raises:
+            SceneError: The Scene is missing, torn or of other settings.
+        """
+        if simulation in self._open:
+            self._open.move_to_end(simulation)
+            return self._open[simulation]
+        trajectory = self._load(simulation)
+        self._open[simulation] = trajectory
+        if len(self._open) > self._settings.cache.open_simulations:
+            self._open.popitem(last=False)
+        return trajectory
+
+    def _load(self, simulation: int) -> torch.Tensor:
+        path = self._path(simulation)
+        scene = open_scene(self._settings, simulation)
+        source = scene.fingerprint()
+        reason = self._reason_to_build(path, source)
+        if reason is not None:
+            if reason:
+                log.warning("%s; building it again from the Scene", reason)
+            self._build(path, scene, source)
+        try:
+            return self._mapped(path, simulation)
+        except TornFile as error:
+            log.warning("%s Building it again from the Scene.", error)
+            self._build(path, scene, source)
+            return self._mapped(path, simulation)
+
+    def _path(self, simulation: int) -> Path:
+        settings = self._settings
+        identity = {
+            "data_dir": str(Path(settings.data.data_dir).resolve()),
+            "fields": settings.data.fields,
+            "precision": settings.general.precision,
+        }
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
+        name = f"sim_{simulation:06d}-{digest.hexdigest()[:12]}.safetensors"
+        return self._folder / name
+
+    @staticmethod
+    def _reason_to_build(path: Path, source: str) -> str | None:
+        """Why the file must be built: None if it need not, empty if it isn't there."""
+        try:
+            made_from = read_facts(path).get("source")
+        except FileNotFoundError:
+            return ""
+        except TornFile as error:
+            return str(error)
+        if made_from != source:
+            return f"`{path}` was made from another Scene"
+        return None
+
+    def _build(self, path: Path, scene: Scene, source: str) -> None:
+        fields = self._settings.data.fields
+        frames = range(self._settings.data.trajectory_length)
+        trajectory = np.stack(
+            [
+                np.concatenate([scene.read(field, frame) for field in fields])
+                for frame in frames
+            ],
+            axis=1,
+        ).astype(self._settings.general.precision)
+        save_arrays(path, {"trajectory": trajectory}, {"source": source})
+
+    def _mapped(self, path: Path, simulation: int) -> torch.Tensor:
+        with open_arrays(path, "pt") as (file, metadata):
+            trajectory = file.get_tensor("trajectory")
+        # Once for each content: checking reads every page.
+        mark = (metadata["checksum"], metadata["facts"])
+        if self._verified.get(simulation) != mark:
+            verify_checksum(path, {"trajectory": trajectory.numpy()}, metadata)
+            self._verified[simulation] = mark
+        return trajectory

@@ -1,0 +1,75 @@
+"""Batches of windows in the order of the reference semantics."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+from experiment import Settings, sample_order
+from legacy.data.dataset import WindowDataset
+
+
+class EpochSampler(Sampler[int]):
+    """The order of an epoch: shuffled by seed and epoch, or as numbered.
+
+    `start` samples are left out at the beginning, to go on inside an epoch.
+    """
+
+    def __init__(self, count: int, seed: int, shuffle: bool) -> None:
+        self._count = count
+        self._seed = seed
+        self._shuffle = shuffle
+        self._start = 0
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Chooses the epoch, and the first sample of it."""
+        self._epoch, self._start = epoch, start
+
+    def __iter__(self) -> Iterator[int]:
+        if not self._shuffle:
+            return iter(range(self._start, self._count))
+        order = sample_order(self._seed, self._epoch, self._count)
+        return iter(order[self._start :].tolist())
+
+    def __len__(self) -> int:
+        return self._count - self._start
+
+
+class WindowLoader:
+    """Batches `(batch, vector, time, x, y)`, contiguous, of a `torch` DataLoader.
+
+    Every window comes once an epoch; the last batch may be smaller.
+
+    Args:
+        settings: The settings of the run.
+        simulations: The simulations, in config order.
+        shuffle: Whether each epoch has an order of its own.
+    """
+
+    def __init__(
+        self, settings: Settings, simulations: Sequence[int], *, shuffle: bool
+    ) -> None:
+        dataset = WindowDataset(settings, simulations)
+        self.batch_size = settings.trainer.batch_size
+        self._sampler = EpochSampler(len(dataset), settings.general.seed, shuffle)
+        workers = settings.data.num_workers
+        self._loader: DataLoader[torch.Tensor] = DataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            sampler=self._sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=settings.general.device == "cuda",
+        )
+
+    def set_epoch(self, epoch: int, position: int = 0) -> None:
+        """Chooses the epoch, and the first batch of it."""
+        self._sampler.set_epoch(epoch, position * self.batch_size)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return iter(self._loader)
+
+    def __len__(self) -> int:
+        """Batches that are left of the epoch."""
+        return len(self._loader)

@@ -1,0 +1,13 @@
+"""The physical models of the control, on PhiFlow's torch backend."""
+
+from legacy.physics.advection import AdvectionModel
+from legacy.physics.burgers import BurgersModel
+from legacy.physics.simulator import SceneSimulator, centred_grid, compiled_step
+
+__all__ = [
+    "AdvectionModel",
+    "BurgersModel",
+    "SceneSimulator",
+    "centred_grid",
+    "compiled_step",
+]
