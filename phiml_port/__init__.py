@@ -1,0 +1,1 @@
+"""The candidate: the pipeline in PhiML; its rooms fill step by step."""

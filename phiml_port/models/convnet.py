@@ -1,0 +1,58 @@
+"""ConvNet."""
+
+from collections.abc import Sequence
+
+from phiml import nn
+
+from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+
+
+class ConvNet(Network):
+    """Plain convolutional network, built by `phiml.nn.conv_net`.
+
+    One (3-wide convolution, batch norm, activation) an entry of `layers`, then a
+    1-wide convolution.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        rank: Number of spatial dims, 1 to 3.
+        layers: Channels of each layer.
+        batch_norm: Whether a batch normalisation follows each convolution.
+        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
+        periodic: Whether the boundary is periodic; it is zero otherwise.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        rank: int,
+        layers: Sequence[int],
+        batch_norm: bool,
+        activation: str,
+        periodic: bool,
+    ) -> None:
+        native = nn.conv_net(
+            in_channels,
+            out_channels,
+            layers=list(layers),
+            batch_norm=batch_norm,
+            activation=activation,
+            in_spatial=rank,
+            periodic=periodic,
+        )
+        leaves: dict[str, str] = {}
+        for i in range(len(layers)):
+            canonical, inner = f"layers.{i}", f"Conv{i}" if i else "Conv_in"
+            leaves |= leaves_of_convolution(f"{canonical}.conv", f"{inner}.0")
+            leaves |= leaves_of_norm(f"{canonical}.norm", f"{inner}.1", batch_norm)
+        super().__init__(
+            native, leaves | leaves_of_convolution("head", "Conv_out"), rank
+        )
+
+    @property
+    def size_multiple(self) -> int:
+        """1: every size works."""
+        return 1

@@ -1,0 +1,29 @@
+"""The memory order that convolutions are fastest in.
+
+PhiML has no word for memory order, so the calls below go to torch, the only
+backend of PhiML whose order can be chosen.
+"""
+
+from typing import Any
+
+import torch
+
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def channels_last(native: Any) -> Any:
+    """`(batch, vector, x, ...)` with the channels innermost in memory.
+
+    A view where they are innermost already (a PhiML tensor whose last dim is `vector`),
+    one copy otherwise. 1D data stay as they are: torch has no such order for them.
+    """
+    order = _FORMATS.get(native.ndim)
+    return native if order is None else native.contiguous(memory_format=order)
+
+
+def weights_channels_last(network: Any) -> None:
+    """Lays a network's convolution kernels out as `channels_last` lays out grids."""
+    for leaf in network.parameters():
+        order = _FORMATS.get(leaf.ndim)
+        if order is not None:
+            leaf.data = leaf.data.contiguous(memory_format=order)

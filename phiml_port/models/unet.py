@@ -1,0 +1,105 @@
+"""U-Net."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from phiml import nn
+from phiml.backend.torch import nets
+
+from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from phiml_port.models.periodic import pad_periodically
+
+
+class UNet(Network):
+    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597), built by `phiml.nn.u_net`.
+
+    With `periodic` PhiML's down blocks are broken (residual blocks with a zero
+    boundary) and its upsampling clamps at the edge; they are replaced by PhiML's own
+    double convolutions and by its upsampling of a periodically padded grid.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        rank: Number of spatial dims, 1 to 3.
+        levels: Number of resolutions.
+        filters: Channels of every level, or of each.
+        batch_norm: Whether a batch normalisation follows each convolution.
+        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
+        periodic: Whether the boundary is periodic; it is zero otherwise.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        rank: int,
+        levels: int,
+        filters: int | Sequence[int],
+        batch_norm: bool,
+        activation: str,
+        periodic: bool,
+    ) -> None:
+        width = [filters] * levels if isinstance(filters, int) else list(filters)
+        native: Any = nn.u_net(
+            in_channels,
+            out_channels,
+            levels=levels,
+            filters=tuple(width),
+            batch_norm=batch_norm,
+            activation=activation,
+            in_spatial=rank,
+            periodic=periodic,
+        )
+        if periodic:
+            for level in range(1, levels):
+                down = native.get_submodule(f"down{level}")
+                up = native.get_submodule(f"up{level}")
+                down.conv = nets.DoubleConv(
+                    rank,
+                    width[level - 1],
+                    width[level],
+                    width[level],
+                    batch_norm,
+                    nets.ACTIVATIONS[activation],
+                    periodic=True,
+                )
+                upsample = up.up
+                # A plain function can't take the name of a registered layer.
+                del up.up
+                up.up = _periodic(upsample, rank)
+        self._multiple = 2 ** (levels - 1)
+        super().__init__(native, _leaves(levels, batch_norm), rank)
+
+    @property
+    def size_multiple(self) -> int:
+        """2^(levels-1)."""
+        return self._multiple
+
+
+def _periodic(upsample: Callable[[Any], Any], rank: int) -> Callable[[Any], Any]:
+    """Upsampling whose grid goes on at the other edge; `(batch, vector, x, ...)`."""
+    inner = (slice(None), slice(None), *(slice(2, -2),) * rank)
+
+    def call(native: Any) -> Any:
+        return upsample(pad_periodically(native))[inner]
+
+    return call
+
+
+def _leaves(levels: int, batch_norm: bool) -> dict[str, str]:
+    blocks = {"encoder.0": "inc.double_conv"}
+    for level in range(1, levels):
+        blocks[f"encoder.{level}"] = f"down{level}.conv.double_conv"
+    for level in range(1, levels):
+        blocks[f"decoder.{level - 1}"] = f"up{level}.conv.double_conv"
+    leaves: dict[str, str] = {}
+    for canonical, inner in blocks.items():
+        for number, (conv, norm) in enumerate((("0", "1"), ("3", "4")), start=1):
+            leaves |= leaves_of_convolution(
+                f"{canonical}.conv{number}", f"{inner}.{conv}"
+            )
+            leaves |= leaves_of_norm(
+                f"{canonical}.norm{number}", f"{inner}.{norm}", batch_norm
+            )
+    return leaves | leaves_of_convolution("head", "outc")

@@ -1,0 +1,37 @@
+"""The loss of a roll-out."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from phiml import math
+from phiml.math import Tensor
+
+from phiml_port.models import take_channels
+
+
+def rollout_loss(
+    model: Callable[[Tensor], Tensor], windows: Tensor, dynamic: tuple[int, ...]
+) -> Tensor:
+    """Mean over the steps of the mean squared error of the dynamic channels.
+
+    The model is rolled out from the first frame; gradients flow through every step.
+    Not `math.l2_loss`, which is half the sum over all but batch dims.
+
+    Args:
+        model: Maps a state `(batch, x, ..., vector)` to the next one.
+        windows: `(batch, time, x, ..., vector)`: an initial frame and the targets.
+        dynamic: Positions of the dynamic channels.
+
+    Returns:
+        Scalar, in the square of the fields' unit.
+    """
+    frames: Any = windows.time
+    state = cast(Tensor, frames[0])
+    steps = int(windows.shape.get_size("time") or 0) - 1
+    total: Any = 0.0
+    for step in range(1, steps + 1):
+        state = model(state)
+        target = cast(Tensor, frames[step])
+        error = take_channels(state, dynamic) - take_channels(target, dynamic)
+        total = total + math.mean(error**2, error.shape)
+    return total / steps
