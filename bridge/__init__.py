@@ -1,0 +1,32 @@
+"""Joins the two sides: factories, and what proves that both are equal."""
+
+from bridge._adapters import CanonicalLeaves, PhimlView, TorchView
+from bridge._conversions import CONVERSIONS, Conversions
+from bridge._converters import ConversionError, to_phiml, to_torch
+from bridge._factories import (
+    build_components,
+    build_legacy_model,
+    build_model,
+    build_named_model,
+    build_phiml_model,
+    build_trainer,
+    forecast_of_checkpoint,
+)
+
+__all__ = [
+    "CONVERSIONS",
+    "CanonicalLeaves",
+    "ConversionError",
+    "Conversions",
+    "PhimlView",
+    "TorchView",
+    "build_components",
+    "build_legacy_model",
+    "build_model",
+    "build_named_model",
+    "build_phiml_model",
+    "build_trainer",
+    "forecast_of_checkpoint",
+    "to_phiml",
+    "to_torch",
+]

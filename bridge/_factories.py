@@ -1,0 +1,263 @@
+"""Puts the components of a run together, as the switch values say."""
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from phiml import math
+from torch import nn
+
+from bridge._adapters import PhimlBatches, PhimlView, TorchView
+from bridge._conversions import CONVERSIONS
+from bridge._sources import check_contract, load_source, source_of
+from experiment import (
+    COMPONENTS,
+    Components,
+    Forecast,
+    Progress,
+    RunFolder,
+    Settings,
+    SettingsError,
+    channel_plan,
+    draw_weights,
+    load_for_model,
+)
+from legacy import data, models, training
+from phiml_port import models as port_models
+from phiml_port import training as port_training
+
+log = logging.getLogger(__name__)
+Trainer = training.SyntheticTrainer | port_training.SyntheticTrainer
+
+
+def build_components(
+    settings: Settings, reasons: Mapping[str, str] | None = None
+) -> Components:
+    """The components of a run.
+
+    Args:
+        settings: The settings of the run.
+        reasons: Why each component has its switch value, for the log.
+
+    Raises:
+        SettingsError: The device is not there, or a source doesn't fit.
+    """
+    if settings.general.num_threads is not None:
+        torch.set_num_threads(settings.general.num_threads)
+    if settings.general.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "`general.device` is cuda, but torch finds no CUDA device; use cpu."
+        )
+    CONVERSIONS.reset(settings.general.trace)
+    # Whatever of the user's own doesn't fit is said before any simulating.
+    network_class(settings, settings.migration.model)
+    batches = 0
+
+    def simulator() -> Any:
+        # PhiFlow takes seconds to import; only generating needs it.
+        from legacy.physics import SceneSimulator
+
+        return SceneSimulator(settings)
+
+    def train(run: RunFolder, progress: Progress) -> None:
+        nonlocal batches
+        trainer = build_trainer(settings)
+        _log_classes(settings, reasons or {})
+        trainer.train(run, progress)
+        batches = trainer.batches_seen
+
+    def summary(progress: Progress) -> None:
+        if not CONVERSIONS.boundaries:
+            log.info("conversions between torch and PhiML: none")
+            return
+        progress.console.print(CONVERSIONS.table(batches))
+
+    return Components(
+        simulator, train, lambda path: forecast_of_checkpoint(settings, path), summary
+    )
+
+
+def _log_classes(settings: Settings, reasons: Mapping[str, str]) -> None:
+    names = {
+        "model": settings.model.synthetic.name,
+        "trainer": "synthetic",
+        "data": "windows",
+    }
+    for switch in COMPONENTS:
+        if switch.component not in names:
+            continue
+        side = getattr(settings.migration, switch.component)
+        path = source_of(settings, switch.component, side, names[switch.component])
+        why = reasons.get(switch.component, "settings")
+        log.info("%s: %s (%s), by %s", switch.component, side, path, why)
+
+
+def network_class(settings: Settings, side: str) -> type:
+    """The class of the network on a side.
+
+    Raises:
+        SettingsError: Its source doesn't import or lacks a method.
+    """
+    key = f"migration.sources.model.{side}"
+    # A user's own package lies where the program was started.
+    if "" not in sys.path:
+        sys.path.append("")
+    path = source_of(settings, "model", side, settings.model.synthetic.name)
+    kind = load_source(path, key)
+    check_contract(kind, side, key)
+    return kind
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    architecture = settings.model.synthetic.architecture
+    shape: dict[str, Any] = {"layers": architecture.layers}
+    if settings.model.synthetic.name == "unet":
+        shape = {"levels": architecture.levels, "filters": architecture.filters}
+    return {
+        "rank": len(settings.model.physical.domain),
+        "batch_norm": architecture.batch_norm,
+        "activation": architecture.activation,
+        "periodic": architecture.periodic,
+        **shape,
+    }
+
+
+def build_legacy_model(settings: Settings) -> models.Surrogate:
+    """The control's surrogate with its initial weights, in `general.precision`."""
+    plan = channel_plan(settings)
+    network = network_class(settings, "legacy")(
+        len(plan.network_inputs), len(plan.dynamic), **_arguments(settings)
+    )
+    dtype = getattr(torch, settings.general.precision)
+    network = network.to(settings.general.device, dtype)
+    models.import_weights(
+        network, initial_weights(models.leaf_shapes(network), settings)
+    )
+    return models.Surrogate(network, plan)
+
+
+def build_phiml_model(settings: Settings) -> port_models.Surrogate:
+    """The candidate's surrogate with its initial weights, in `general.precision`."""
+    math.use("torch")
+    plan = channel_plan(settings)
+    network = network_class(settings, "phiml")(
+        len(plan.network_inputs), len(plan.dynamic), **_arguments(settings)
+    )
+    network.convert(settings.general.device, bits(settings))
+    shapes = {name: w.shape for name, w in network.export_weights().items()}
+    network.import_weights(initial_weights(shapes, settings))
+    return port_models.Surrogate(network, plan)
+
+
+def initial_weights(
+    shapes: Mapping[str, tuple[int, ...]], settings: Settings
+) -> dict[str, np.ndarray]:
+    """The initial weights of the run, the same on both sides.
+
+    Raises:
+        SettingsError: A user's network has a leaf without a rule for its first value.
+    """
+    try:
+        return draw_weights(shapes, settings.general.seed)
+    except ValueError as error:
+        raise SettingsError(
+            f"the network's initial weights can't be drawn: {error}. Name leaves as"
+            " torch's convolutions and batch normalisations do (weight, bias,"
+            " running_mean, running_var, num_batches_tracked)."
+        ) from error
+
+
+def bits(settings: Settings) -> int:
+    """Bits of floating point, 32 or 64."""
+    return {"float32": 32, "float64": 64}[settings.general.precision]
+
+
+def build_model(settings: Settings) -> nn.Module:
+    """The surrogate as the torch trainer wants it, of the side that is switched on."""
+    if settings.migration.model == "phiml":
+        return TorchView(
+            build_phiml_model(settings),
+            rank=len(settings.model.physical.domain),
+            precision=bits(settings),
+        )
+    return build_legacy_model(settings)
+
+
+def build_named_model(settings: Settings) -> Any:
+    """The surrogate as the PhiML trainer wants it, of the side that is switched on."""
+    if settings.migration.model == "phiml":
+        return build_phiml_model(settings)
+    math.use("torch")
+    model = build_legacy_model(settings)
+    return PhimlView(model, model.plan, rank=len(settings.model.physical.domain))
+
+
+def build_trainer(settings: Settings) -> Trainer:
+    """The trainer with its model and loaders, of the sides that are switched on.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    # Whatever draws in the network itself (a user's dropout) repeats too.
+    torch.manual_seed(settings.general.seed)
+    val_sim = settings.trainer.val_sim
+    train = data.WindowLoader(settings, settings.trainer.train_sim, shuffle=True)
+    validate = data.WindowLoader(settings, val_sim, shuffle=False) if val_sim else None
+    if settings.migration.trainer == "legacy":
+        return legacy_trainer(settings, train, validate)
+
+    return phiml_trainer(settings, train, validate)
+
+
+def legacy_trainer(
+    settings: Settings,
+    train_loader: training.Loader,
+    val_loader: training.Loader | None = None,
+) -> training.SyntheticTrainer:
+    """The control's trainer on torch loaders, with the model that is switched on."""
+    return training.SyntheticTrainer(
+        settings,
+        build_model(settings),
+        channel_plan(settings),
+        train_loader=train_loader,
+        val_loader=val_loader,
+    )
+
+
+def phiml_trainer(
+    settings: Settings,
+    train_loader: training.Loader,
+    val_loader: training.Loader | None = None,
+) -> port_training.SyntheticTrainer:
+    """The candidate's trainer on torch loaders, with the model that is switched on."""
+    plan = channel_plan(settings)
+
+    def named(loader: training.Loader) -> PhimlBatches:
+        rank = len(settings.model.physical.domain)
+        return PhimlBatches(loader, plan, rank=rank, device=settings.general.device)
+
+    return port_training.SyntheticTrainer(
+        settings,
+        build_named_model(settings),
+        plan,
+        train_loader=named(train_loader),
+        val_loader=named(val_loader) if val_loader is not None else None,
+    )
+
+
+def forecast_of_checkpoint(settings: Settings, path: Path) -> Forecast:
+    """The roll-out of the model in a checkpoint.
+
+    Raises:
+        CheckpointError: It is missing, torn or of another architecture.
+    """
+    model = build_model(settings)
+    network = model.network
+    assert isinstance(network, nn.Module)
+    own = models.export_weights(network)
+    models.import_weights(network, load_for_model(path, settings, own).weights)
+    return lambda state, steps: models.forecast(model, state, steps)

@@ -1,0 +1,30 @@
+"""Proves both sides equal, rung by rung, and names what is not."""
+
+from bridge.verify._cases import Case, CaseName, case_names
+from bridge.verify._compare import Finding, Verdict, compare, exact
+from bridge.verify._ladder import (
+    CaseResult,
+    RungResult,
+    as_json,
+    climb,
+    climb_training,
+    exit_code,
+    training_case_names,
+)
+
+__all__ = [
+    "Case",
+    "CaseName",
+    "CaseResult",
+    "Finding",
+    "RungResult",
+    "Verdict",
+    "as_json",
+    "case_names",
+    "climb",
+    "climb_training",
+    "compare",
+    "exact",
+    "exit_code",
+    "training_case_names",
+]
