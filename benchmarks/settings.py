@@ -1,0 +1,34 @@
+"""Settings and data for measurements."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from experiment import Progress, Settings, check_settings, generate
+
+ROOT = Path(__file__).parent.parent
+
+
+def experiment_settings(path: Path, name: str, *overrides: str) -> Settings:
+    """An experiment of `conf/` with all its files below `path`."""
+    own = (
+        f"general.checkpoint_dir={path}/checkpoints",
+        f"general.run_dir={path}/runs",
+        f"data.data_dir={path}/data",
+        f"cache.dir={path}/cache",
+    )
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = compose(name, [*own, *overrides])
+    return check_settings(
+        cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    )
+
+
+def simulated(settings: Settings) -> Settings:
+    """Generates what the settings ask for, and returns them."""
+    from legacy.physics import SceneSimulator
+
+    generate(settings, SceneSimulator(settings), Progress())
+    return settings
