@@ -1,0 +1,9 @@
+"""Deliberate faults, each planted in the candidate, to prove that they are found."""
+
+from tests.planted._fault import Fault
+from tests.planted.models import MODEL_FAULTS
+from tests.planted.training import TRAINING_FAULTS
+
+FAULTS: tuple[Fault, ...] = (*MODEL_FAULTS, *TRAINING_FAULTS)
+
+__all__ = ["FAULTS", "Fault"]
