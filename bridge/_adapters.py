@@ -12,6 +12,7 @@ from bridge._converters import to_phiml, to_torch
 from experiment import ChannelPlan
 from legacy.training import Loader
 from phiml_port.models import Network, Surrogate
+from phiml_port.training import Loader as NamedLoader
 
 _AXES = ("x", "y", "z")
 
@@ -160,6 +161,32 @@ class PhimlBatches:
                 components=self._plan.names,
                 boundary="batch: in",
             )
+
+    def __len__(self) -> int:
+        """Batches that are left of the epoch."""
+        return len(self._loader)
+
+
+class TorchCompatibleDataLoader:
+    """A PhiML loader for the torch trainer: one conversion a batch, a view.
+
+    Args:
+        loader: Yields `(batch, time, x, ..., vector)`.
+        rank: Number of spatial dims.
+    """
+
+    def __init__(self, loader: NamedLoader, *, rank: int) -> None:
+        self._loader = loader
+        self._layout = " ".join(("batch", "vector", "time", *_AXES[:rank]))
+
+    def set_epoch(self, epoch: int, position: int = 0) -> None:
+        """Chooses the epoch, and the first batch of it."""
+        self._loader.set_epoch(epoch, position)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Batches `(batch, vector, time, x, ...)`, channels innermost in memory."""
+        for windows in self._loader:
+            yield to_torch(windows, self._layout, boundary="batch: out")
 
     def __len__(self) -> int:
         """Batches that are left of the epoch."""

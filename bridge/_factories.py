@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,12 @@ import torch
 from phiml import math
 from torch import nn
 
-from bridge._adapters import PhimlBatches, PhimlView, TorchView
+from bridge._adapters import (
+    PhimlBatches,
+    PhimlView,
+    TorchCompatibleDataLoader,
+    TorchView,
+)
 from bridge._conversions import CONVERSIONS
 from bridge._sources import check_contract, load_source, source_of
 from experiment import (
@@ -27,6 +32,7 @@ from experiment import (
     load_for_model,
 )
 from legacy import data, models, training
+from phiml_port import data as port_data
 from phiml_port import models as port_models
 from phiml_port import training as port_training
 
@@ -65,7 +71,7 @@ def build_components(
 
     def train(run: RunFolder, progress: Progress) -> None:
         nonlocal batches
-        trainer = build_trainer(settings)
+        trainer = build_trainer(settings, progress)
         _log_classes(settings, reasons or {})
         trainer.train(run, progress)
         batches = trainer.batches_seen
@@ -196,21 +202,74 @@ def build_named_model(settings: Settings) -> Any:
     return PhimlView(model, model.plan, rank=len(settings.model.physical.domain))
 
 
-def build_trainer(settings: Settings) -> Trainer:
+def build_trainer(settings: Settings, progress: Progress | None = None) -> Trainer:
     """The trainer with its model and loaders, of the sides that are switched on.
+
+    Args:
+        settings: The settings of the run.
+        progress: Shows how far building caches is.
 
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
     """
     # Whatever draws in the network itself (a user's dropout) repeats too.
     torch.manual_seed(settings.general.seed)
-    val_sim = settings.trainer.val_sim
-    train = data.WindowLoader(settings, settings.trainer.train_sim, shuffle=True)
-    validate = data.WindowLoader(settings, val_sim, shuffle=False) if val_sim else None
-    if settings.migration.trainer == "legacy":
-        return legacy_trainer(settings, train, validate)
+    train, validate = build_loaders(settings, progress)
+    build = legacy_trainer if settings.migration.trainer == "legacy" else phiml_trainer
+    return build(settings, train, validate)
 
-    return phiml_trainer(settings, train, validate)
+
+def build_loaders(
+    settings: Settings, progress: Progress | None = None
+) -> tuple[Any, Any | None]:
+    """The training and the validation loader as the trainer that is on wants them."""
+    val_sim = settings.trainer.val_sim
+    train = build_loader(settings, settings.trainer.train_sim, True, progress)
+    if not val_sim:
+        return train, None
+    return train, build_loader(settings, val_sim, False, progress)
+
+
+def build_loader(
+    settings: Settings,
+    simulations: Sequence[int],
+    shuffle: bool,
+    progress: Progress | None = None,
+) -> Any:
+    """A loader of the side that is on, in the language of the trainer that is on."""
+    rank = len(settings.model.physical.domain)
+    torch_trainer = settings.migration.trainer == "legacy"
+    if settings.migration.data == "legacy":
+        windows = data.WindowLoader(settings, simulations, shuffle=shuffle)
+        return windows if torch_trainer else named_batches(settings, windows)
+    named = phiml_loader(settings, simulations, shuffle, progress)
+    return TorchCompatibleDataLoader(named, rank=rank) if torch_trainer else named
+
+
+def phiml_loader(
+    settings: Settings,
+    simulations: Sequence[int],
+    shuffle: bool,
+    progress: Progress | None = None,
+) -> port_data.PhiMLDataLoader:
+    """The candidate's loader."""
+    math.use("torch")
+    return port_data.PhiMLDataLoader(
+        port_data.PhiMLDataset(settings, simulations, progress),
+        batch_size=settings.trainer.batch_size,
+        seed=settings.general.seed,
+        shuffle=shuffle,
+    )
+
+
+def named_batches(settings: Settings, loader: training.Loader) -> PhimlBatches:
+    """A torch loader for the PhiML trainer."""
+    return PhimlBatches(
+        loader,
+        channel_plan(settings),
+        rank=len(settings.model.physical.domain),
+        device=settings.general.device,
+    )
 
 
 def legacy_trainer(
@@ -230,22 +289,16 @@ def legacy_trainer(
 
 def phiml_trainer(
     settings: Settings,
-    train_loader: training.Loader,
-    val_loader: training.Loader | None = None,
+    train_loader: port_training.Loader,
+    val_loader: port_training.Loader | None = None,
 ) -> port_training.SyntheticTrainer:
-    """The candidate's trainer on torch loaders, with the model that is switched on."""
-    plan = channel_plan(settings)
-
-    def named(loader: training.Loader) -> PhimlBatches:
-        rank = len(settings.model.physical.domain)
-        return PhimlBatches(loader, plan, rank=rank, device=settings.general.device)
-
+    """The candidate's trainer on PhiML loaders, with the model that is switched on."""
     return port_training.SyntheticTrainer(
         settings,
         build_named_model(settings),
-        plan,
-        train_loader=named(train_loader),
-        val_loader=named(val_loader) if val_loader is not None else None,
+        channel_plan(settings),
+        train_loader=train_loader,
+        val_loader=val_loader,
     )
 
 

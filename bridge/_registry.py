@@ -19,7 +19,10 @@ REGISTRY = {
         "legacy": {"synthetic": "legacy.training:SyntheticTrainer"},
         "phiml": {"synthetic": "phiml_port.training:SyntheticTrainer"},
     },
-    "data": {"legacy": {"windows": "legacy.data:WindowLoader"}},
+    "data": {
+        "legacy": {"windows": "legacy.data:WindowLoader"},
+        "phiml": {"windows": "phiml_port.data:PhiMLDataLoader"},
+    },
     "physics": {"legacy": {"scenes": "legacy.physics:SceneSimulator"}},
 }
 

@@ -41,7 +41,7 @@ from experiment._errors import (
 )
 from experiment._evaluation import EvaluationResult, Forecast, Rollout, evaluate
 from experiment._expressions import evaluate_expression
-from experiment._files import write_whole
+from experiment._files import sync_folder, write_whole
 from experiment._generation import Simulator, generate, stability_warnings
 from experiment._grids import cell_sizes, grid_positions
 from experiment._initial_states import initial_state
@@ -73,8 +73,10 @@ from experiment._settings import (
 from experiment._tasks import Components, run_tasks
 from experiment._training_log import StopSignal, TrainingLog
 from experiment._windows import Windows, sample_order
+from experiment._workers import map_in_processes
 
 __all__ = [
+    "map_in_processes",
     "BEST",
     "COMPONENTS",
     "LAST",
@@ -146,5 +148,6 @@ __all__ = [
     "stability_warnings",
     "verify_checksum",
     "versions",
+    "sync_folder",
     "write_whole",
 ]

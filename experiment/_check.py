@@ -24,7 +24,7 @@ _ADAPTER = TypeAdapter(Settings)
 BUILT = {
     "model": ("legacy", "phiml"),
     "trainer": ("legacy", "phiml"),
-    "data": ("legacy",),
+    "data": ("legacy", "phiml"),
     "physics": ("legacy",),
     "hybrid": (),
 }

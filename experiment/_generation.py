@@ -23,12 +23,16 @@ from experiment._scenes import (
     stored_description,
 )
 from experiment._settings import Burgers, Settings
+from experiment._workers import map_in_processes
 
 log = logging.getLogger(__name__)
 
 
 class Simulator(ABC):
-    """What the task `generate` needs of a physical model."""
+    """What the task `generate` needs of a physical model; crosses to other processes.
+
+    Pickled, as each process of `data.num_workers` gets one.
+    """
 
     @abstractmethod
     def simulate(
@@ -59,7 +63,7 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
     Raises:
         SceneError: Simulations made with other settings are there, and
             `data.overwrite` is false; or a trajectory is not finite.
-        UserError: The folder can't be written.
+        UserError: The folder can't be written, or a process was killed.
     """
     missing = [i for i in range(settings.data.num_simulations) if _wanted(settings, i)]
     held = settings.data.num_simulations - len(missing)
@@ -73,16 +77,30 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
     # One folder a process, so that two runs that generate at once never mix.
     partial = folder / f".partial-{os.getpid()}"
     frames = settings.data.trajectory_length
+    workers = settings.data.num_workers
     try:
         partial.mkdir(parents=True, exist_ok=True)
         with progress.bar("generate", len(missing) * frames, "frames") as bar:
-            for simulation in missing:
-                scene = simulator.simulate(
-                    simulation,
-                    partial,
-                    lambda frame, sim=simulation: bar.step(simulation=sim, frame=frame),
-                )
-                replace_folder(scene, scene_path(settings, simulation))
+            if workers > 1:
+                for simulation, scene in map_in_processes(
+                    _simulate_here,
+                    missing,
+                    workers,
+                    prepare=_take_simulator,
+                    arguments=(simulator, partial),
+                ):
+                    replace_folder(scene, scene_path(settings, simulation))
+                    bar.step(frames, simulation=simulation)
+            else:
+                for simulation in missing:
+                    scene = simulator.simulate(
+                        simulation,
+                        partial,
+                        lambda frame, sim=simulation: bar.step(
+                            simulation=sim, frame=frame
+                        ),
+                    )
+                    replace_folder(scene, scene_path(settings, simulation))
     except OSError as error:
         raise UserError(
             f"can't write simulations to `data.data_dir` = `{folder}`:"
@@ -93,6 +111,22 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
         shutil.rmtree(partial, ignore_errors=True)
     log.info("simulated %d trajectories of %d frames", len(missing), frames)
     return len(missing)
+
+
+#: The simulator of a worker process, and where it writes.
+_HELD: list[tuple[Simulator, Path]] = []
+
+
+def _take_simulator(simulator: Simulator, folder: Path) -> None:
+    _HELD[:] = [(simulator, folder)]
+
+
+def _simulate_here(simulation: int) -> Path:
+    simulator, folder = _HELD[0]
+    # A folder each, as two processes would choose the same name for a scene.
+    own = folder / f"{simulation:06d}"
+    own.mkdir()
+    return simulator.simulate(simulation, own, lambda frame: None)
 
 
 def _wanted(settings: Settings, simulation: int) -> bool:

@@ -109,7 +109,9 @@ class Scene:
     def fingerprint(self) -> str:
         """A hash that changes when the description or any file of the scene changes.
 
-        Files count by name, size and time of change, so this reads no frame.
+        Files count by name, number (inode), size, and times of writing and of change,
+        so this reads no frame. The time of change can't be set back by a program, so a
+        file that was replaced by one of the same size and date is seen too.
 
         Raises:
             SceneError: A frame is missing.
@@ -124,7 +126,10 @@ class Scene:
                 status = file.stat()
             except FileNotFoundError as error:
                 raise SceneError(_missing(file, self.settings)) from error
-            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+            digest.update(
+                f"{file.name} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+                f" {status.st_ctime_ns}".encode()
+            )
         return digest.hexdigest()
 
     def read(self, field: str, frame: int) -> np.ndarray:

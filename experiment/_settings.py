@@ -72,8 +72,17 @@ class Data:
 
 @dataclass(frozen=True, config=_STRICT)
 class Cache:
-    dir: str
+    """Where trajectories are cached, and how they are held.
+
+    `dir` null caches nothing. `ttl` is in s. `backend` holds the port's batches,
+    `worker_backend` puts its caches together.
+    """
+
+    dir: str | None
     open_simulations: Count
+    ttl: Positive | None
+    backend: Literal["torch", "numpy"]
+    worker_backend: Literal["torch", "numpy"]
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -106,7 +106,9 @@ class TrainingCase:
 
     def candidate(self) -> Any:
         """A new trainer of the candidate."""
-        return factories.phiml_trainer(self.port_settings, self.loader(self.windows))
+        loader = self.loader(self.windows)
+        named = factories.named_batches(self.port_settings, loader)
+        return factories.phiml_trainer(self.port_settings, named)
 
     @cached_property
     def without_signal(self) -> frozenset[str]:
@@ -190,8 +192,10 @@ def trained(case: TrainingCase, side: str, stop_after: int | None = None) -> Che
 
 
 def _trainer(case: TrainingCase, side: str, settings: Settings) -> Any:
-    build = factories.legacy_trainer if side == "control" else factories.phiml_trainer
-    return build(settings, case.loader(case.windows))
+    loader = case.loader(case.windows)
+    if side == "control":
+        return factories.legacy_trainer(settings, loader)
+    return factories.phiml_trainer(settings, factories.named_batches(settings, loader))
 
 
 def _interrupt(trainer: Any, after: int) -> None:

@@ -29,12 +29,14 @@ class TrajectoryCache:
     A simulation's Scene is read once and stored as one safetensors file, with a hash of
     the Scene that it was made from. The file is mapped, not read, so its pages belong
     to the file and can leave memory at any time; at most `cache.open_simulations`
-    files are open, the least recently used one goes first.
+    files are open, the least recently used one goes first. With `cache.dir` null
+    nothing is stored, and so many simulations are held in memory.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._folder = Path(settings.cache.dir) / "legacy"
+        cached = settings.cache.dir
+        self._folder = Path(cached) / "legacy" if cached is not None else None
         self._open: OrderedDict[int, torch.Tensor] = OrderedDict()
         self._verified: dict[int, tuple[str, str]] = {}
 
@@ -54,8 +56,10 @@ class TrajectoryCache:
         return trajectory
 
     def _load(self, simulation: int) -> torch.Tensor:
-        path = self._path(simulation)
         scene = open_scene(self._settings, simulation)
+        if self._folder is None:
+            return torch.from_numpy(self._read(scene))
+        path = self._path(self._folder, simulation)
         source = scene.fingerprint()
         reason = self._reason_to_build(path, source)
         if reason is not None:
@@ -69,7 +73,7 @@ class TrajectoryCache:
             self._build(path, scene, source)
             return self._mapped(path, simulation)
 
-    def _path(self, simulation: int) -> Path:
+    def _path(self, folder: Path, simulation: int) -> Path:
         settings = self._settings
         identity = {
             "data_dir": str(Path(settings.data.data_dir).resolve()),
@@ -78,7 +82,7 @@ class TrajectoryCache:
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
         name = f"sim_{simulation:06d}-{digest.hexdigest()[:12]}.safetensors"
-        return self._folder / name
+        return folder / name
 
     @staticmethod
     def _reason_to_build(path: Path, source: str) -> str | None:
@@ -94,16 +98,18 @@ class TrajectoryCache:
         return None
 
     def _build(self, path: Path, scene: Scene, source: str) -> None:
+        save_arrays(path, {"trajectory": self._read(scene)}, {"source": source})
+
+    def _read(self, scene: Scene) -> np.ndarray:
         fields = self._settings.data.fields
         frames = range(self._settings.data.trajectory_length)
-        trajectory = np.stack(
+        return np.stack(
             [
                 np.concatenate([scene.read(field, frame) for field in fields])
                 for frame in frames
             ],
             axis=1,
         ).astype(self._settings.general.precision)
-        save_arrays(path, {"trajectory": trajectory}, {"source": source})
 
     def _mapped(self, path: Path, simulation: int) -> torch.Tensor:
         with open_arrays(path, "pt") as (file, metadata):

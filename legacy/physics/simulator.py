@@ -41,6 +41,10 @@ class SceneSimulator(Simulator):
         math.use("torch")
         self._step = compiled_step(settings.model.physical)
 
+    def __reduce__(self) -> tuple[type["SceneSimulator"], tuple[Settings]]:
+        # A compiled step can't be pickled; the other process compiles its own.
+        return SceneSimulator, (self._settings,)
+
     def simulate(
         self, simulation: int, parent: Path, on_frame: Callable[[int], None]
     ) -> Path:

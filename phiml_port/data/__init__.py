@@ -1,0 +1,16 @@
+"""The data pipeline of the candidate."""
+
+from phiml_port.data.cache import TrajectoryCache, read_scene
+from phiml_port.data.dataset import PhiMLDataset
+from phiml_port.data.loader import PhiMLDataLoader
+from phiml_port.data.simulation import Simulation
+from phiml_port.data.store import TrajectoryFile
+
+__all__ = [
+    "PhiMLDataLoader",
+    "PhiMLDataset",
+    "Simulation",
+    "TrajectoryCache",
+    "TrajectoryFile",
+    "read_scene",
+]
