@@ -6,7 +6,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from benchmarks._interleaved import interleaved
+from benchmarks._memory import peak_anonymous
 from benchmarks.settings import experiment_settings, simulated
 from bridge import build_trainer
 from experiment import Progress, RunFolder, Settings
@@ -139,25 +139,8 @@ def train_and_print_peak(folder: Path, simulations: int) -> None:
     """Trains and prints the peak of anonymous resident memory, in MB."""
     torch.set_num_threads(THREADS)
     settings = _memory_settings(folder, simulations)
-    peak, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.005):
-            peak[0] = max(peak[0], _anonymous_kilobytes())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    build_trainer(settings).train(RunFolder(settings), Progress())
-    done.set()
-    watcher.join()
-    print(peak[0] / 1024)
-
-
-def _anonymous_kilobytes() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssAnon"):
-            return int(line.split()[1])
-    raise RuntimeError("this kernel doesn't tell RssAnon")
+    trainer = build_trainer(settings)
+    print(peak_anonymous(lambda: trainer.train(RunFolder(settings), Progress())))
 
 
 def main() -> None:

@@ -77,8 +77,10 @@ def to_torch(
 ) -> torch.Tensor:
     """Puts the dims of a PhiML tensor into an order.
 
-    Always a view: the memory order stays, the strides change. NumPy data become torch
-    data on the same memory; dims that PhiML only repeats have the stride 0.
+    A view: the memory order stays, the strides change. NumPy data become torch data on
+    the same memory; dims that PhiML only repeats have the stride 0. Only a NumPy array
+    that can't be written (a window of a cache file) is copied, as torch knows no such
+    thing and would crash on writing.
 
     Args:
         tensor: Uniform, dense PhiML tensor in memory, on torch or NumPy.
@@ -108,8 +110,10 @@ def to_torch(
     # The array itself, because PhiML's own `native` casts floats to its current
     # precision, and bfloat16 to another type at any.
     source, held = _memory(tensor)
+    copied = False
     if not isinstance(source, torch.Tensor):
-        source = torch.from_numpy(source)
+        copied = not source.flags.writeable
+        source = torch.from_numpy(source.copy() if copied else source)
     extra = [n for n in names if n not in held]
     result = source[(...,) + (None,) * len(extra)] if extra else source
     places = (*held, *extra)
@@ -117,7 +121,7 @@ def to_torch(
     if extra:
         result = result.expand(tensor.shape.only(list(names), reorder=True).sizes)
     CONVERSIONS.record(
-        boundary, result, names, copied=False, seconds=time.perf_counter() - start
+        boundary, result, names, copied=copied, seconds=time.perf_counter() - start
     )
     return result
 

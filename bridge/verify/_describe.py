@@ -13,6 +13,7 @@ from torch import nn
 from bridge._registry import REGISTRY
 from bridge._sources import load_source
 from bridge.verify._cases import ARCHITECTURES, EXPERIMENTS, Case, CaseName
+from bridge.verify._data_cases import DataCase, batches_of, control_windows
 from bridge.verify._training_cases import TrainingCase
 from experiment import Settings
 
@@ -65,6 +66,18 @@ def described() -> list[Row]:
             if mark == "UNEQUAL" and f"trainer-{name}: {key}" in known:
                 mark = "known"
             rows.append(Row(f"trainer-{name}", key, left, right, mark))
+    for experiment in EXPERIMENTS:
+        name = CaseName(experiment, "convnet", "float64", batch_norm=False)
+        case = DataCase(name)
+        control = describe_loader(case, case.control())
+        candidate = describe_loader(case, case.candidate())
+        label = f"data-{experiment}"
+        for key in {**control, **candidate}:
+            left, right = control.get(key, "-"), candidate.get(key, "-")
+            mark = "equal" if left == right else "UNEQUAL"
+            if mark == "UNEQUAL" and f"{label}: {key}" in known:
+                mark = "known"
+            rows.append(Row(label, key, left, right, mark))
     return rows
 
 
@@ -90,11 +103,30 @@ def describe_trainer(trainer: Any) -> dict[str, str]:
     }
 
 
+def describe_loader(case: DataCase, loader: Any) -> dict[str, str]:
+    """What a loader of training windows gives, in words, by setting; measured."""
+    batches = batches_of(loader, 1)
+    sizes = [len(batch) for batch in batches]
+    known = {w.tobytes(): i for i, w in enumerate(control_windows(case.control()))}
+    order = [known.get(window.tobytes(), -1) for b in batches for window in b]
+    return {
+        "batch size": str(max(sizes)),
+        "batches an epoch": str(len(batches)),
+        "windows an epoch": f"{sum(sizes)} of {len(known)}",
+        "last batch": "kept" if sum(sizes) == len(known) else "dropped",
+        "order of epoch 1": f"windows {', '.join(map(str, order[:8]))}, ...",
+        "window (channels, frames, x, y)": str(batches[0].shape[1:]),
+        "dtype": str(batches[0].dtype),
+    }
+
+
 def sources(case: str) -> str:
     """File and line of both sides' classes."""
-    component, name = "model", case.split("-")[1]
+    component, name = "model", (case.split("-") + [""])[1]
     if case.startswith("trainer-"):
         component, name = "trainer", "synthetic"
+    if case.startswith("data-"):
+        component, name = "data", "windows"
     lines = []
     for side in ("legacy", "phiml"):
         kind = load_source(REGISTRY[component][side][name], "registry")

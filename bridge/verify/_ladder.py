@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bridge.verify._cases import ARCHITECTURES, EXPERIMENTS, Case, CaseName
+from bridge.verify._cases import (
+    ARCHITECTURES,
+    EXPERIMENTS,
+    PRECISIONS,
+    Case,
+    CaseName,
+)
 from bridge.verify._compare import Finding, Verdict
+from bridge.verify._data_cases import DataCase
+from bridge.verify._data_rungs import DATA_RUNGS
 from bridge.verify._rungs import RUNGS, Rung
 from bridge.verify._training_cases import TrainingCase
 from bridge.verify._training_rungs import TRAINING_RUNGS
@@ -67,6 +75,23 @@ def climb(name: CaseName) -> CaseResult:
 def climb_training(name: CaseName) -> CaseResult:
     """Runs every rung of the trainers, up to the first that does not pass."""
     return _climbed(f"training-{name}", TrainingCase(name), TRAINING_RUNGS)
+
+
+def climb_data(name: CaseName) -> CaseResult:
+    """Runs every rung of the data pipelines, up to the first that does not pass."""
+    # Training through bf16 or float32 is judged by the ladders of models and trainers.
+    rungs = DATA_RUNGS if name.precision == "float64" else DATA_RUNGS[:1]
+    label = f"data-{name.experiment}-{name.precision}"
+    return _climbed(label, DataCase(name), rungs)
+
+
+def data_case_names() -> list[CaseName]:
+    """Every case of the data pipelines."""
+    return [
+        CaseName(experiment, "convnet", precision, batch_norm=False)
+        for experiment in EXPERIMENTS
+        for precision in PRECISIONS
+    ]
 
 
 def training_case_names() -> list[CaseName]:

@@ -64,6 +64,11 @@ class TrajectoryCache:
         self._next_look = 0.0
         self.file = self._opened()
 
+    @property
+    def watches(self) -> bool:
+        """Whether `use` has anything to do."""
+        return bool(self._unverified) or self._settings.cache.ttl is not None
+
     def use(self, places: np.ndarray) -> None:
         """Checks simulations that are used for the first time, and notes the use.
 

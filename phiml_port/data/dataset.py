@@ -1,8 +1,9 @@
 """Windows on simulations, one by one or in batches."""
 
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,14 +19,19 @@ from experiment import (
 )
 from phiml_port.data.cache import TrajectoryCache, read_scene
 from phiml_port.data.gather import (
-    Gather,
+    FRAMES,
+    Frames,
     backend_named,
-    gather_on,
     named,
     to_device,
 )
 from phiml_port.data.simulation import Simulation
+from phiml_port.data.store import TrajectoryFile
 
+#: Batches whose places in the file are worked out at once.
+_CHUNK = 256
+#: In bytes/s, far below any memory's speed and far above any disk's.
+_MEMORY_SPEED = 1e9
 Access = Literal["both", "real_only", "generated_only"]
 
 
@@ -87,7 +93,10 @@ class PhiMLDataset:
             for simulation in self.real:
                 simulation.load()
         self._backend = backend_named(settings.cache.backend)
-        self._gather: tuple[object, Gather] | None = None
+        #: Whether the last batch had to wait for the disk.
+        self.reads_ahead = False
+        self._framed: tuple[TrajectoryFile, Frames] | None = None
+        self._shapes: dict[int, Shape] = {}
 
     @property
     def access(self) -> Access:
@@ -184,40 +193,69 @@ class PhiMLDataset:
                 f"windows {list(indices)} of {len(self)}; expected at least one of 0 to"
                 f" {len(self) - 1}"
             )
-        return self.gather(numbers, self.rows(numbers))
+        return next(self.batches(numbers, len(numbers)))
 
-    def rows(self, indices: np.ndarray) -> np.ndarray | None:
-        """Where the frames of windows lie in the cache file: `(window, frame)`.
+    def batches(self, indices: np.ndarray, size: int) -> Iterator[Tensor]:
+        """Windows `size` at a time, as `get_batch` gives them.
 
-        None if some window is not of the file. Worked out for many batches at once,
-        as it costs as much as gathering one.
+        A batch that comes slower than from memory comes from a disk; then the system
+        is asked to read the next one ahead, which it does while the model computes.
+
+        Args:
+            indices: Numbers of windows, all of them there.
+            size: Windows of a batch; the last one may have fewer.
         """
-        if self._cache is None or self.generated:
-            return None
-        place, start = np.divmod(indices, self._real_each)
-        first = place * self._settings.data.trajectory_length + start
-        return first[:, None] + np.arange(self.window_frames)
+        patience = size * self.window_bytes / _MEMORY_SPEED
+        natives = self._natives(indices, size)
+        for first in range(0, len(indices), size):
+            began = time.perf_counter()
+            native = next(natives)
+            self.reads_ahead = time.perf_counter() - began > patience
+            if self.reads_ahead:
+                self._read_ahead(indices[first + size : first + 2 * size])
+            count = len(native)
+            shape = self._shapes.get(count) or self._shape(count)
+            yield named(native, shape, self._backend)
 
-    def gather(self, indices: np.ndarray, rows: np.ndarray | None) -> Tensor:
-        """`get_batch` for indices that were checked, with what `rows` gave for them."""
-        if rows is None or self._cache is None:
-            native = self._put_together(indices)
-        else:
-            places = indices // self._real_each
-            self._cache.use(places)
-            file = self._cache.file
-            if self._gather is None or self._gather[0] is not file:
-                gather = gather_on(self._settings.cache.backend, file.trajectories)
-                self._gather = (file, gather)
-            native = self._gather[1](rows)
-        native = to_device(native, self._settings.general.device)
-        shape = _batch_shape(
-            len(indices),
-            self.window_frames,
-            tuple(self._settings.model.physical.resolution.items()),
-            self._plan.names,
+    def _natives(self, indices: np.ndarray, size: int) -> Iterator[Any]:
+        device = self._settings.general.device
+        cache = self._cache
+        first = 0
+        while first < len(indices):
+            # Where frames lie is worked out for many batches at once, as it costs as
+            # much as gathering one; but what has to be checked comes bit by bit.
+            watches = cache is None or cache.watches or bool(self.generated)
+            chunk = indices[first : first + size * (1 if watches else _CHUNK)]
+            first += len(chunk)
+            if cache is None or self.generated:
+                natives: Iterator[Any] = iter([self._put_together(chunk)])
+            else:
+                place, start = np.divmod(chunk, self._real_each)
+                if watches:
+                    cache.use(place)
+                rows = place * self._settings.data.trajectory_length + start
+                rows = rows[:, None] + np.arange(self.window_frames)
+                natives = self._frames(cache.file).batches(rows, size)
+            if device == "cpu":
+                yield from natives
+            else:
+                yield from (to_device(native, device) for native in natives)
+
+    def _frames(self, file: TrajectoryFile) -> Frames:
+        if self._framed is None or self._framed[0] is not file:
+            frames = FRAMES[self._settings.cache.backend](file.trajectories)
+            self._framed = (file, frames)
+        return self._framed[1]
+
+    def _shape(self, windows: int) -> Shape:
+        """The shape of a batch; kept, as building one takes longer than gathering."""
+        shape = self._shapes[windows] = math.concat_shapes(
+            batch(batch=windows),
+            batch(time=self.window_frames),
+            spatial(**self._settings.model.physical.resolution),
+            channel(vector=self._plan.names),
         )
-        return named(native, shape, self._backend)
+        return shape
 
     def _put_together(self, indices: np.ndarray) -> Any:
         """A batch window by window, whatever each comes from."""
@@ -233,14 +271,13 @@ class PhiMLDataset:
         with math.precision(self._bits):
             return self._backend.as_tensor(values)
 
-    def bytes_of(self, windows: int) -> int:
-        """Bytes of so many windows."""
-        cells = int(np.prod(list(self._settings.model.physical.resolution.values())))
-        channels = len(self._plan.names)
-        return windows * self.window_frames * cells * channels * self._bits // 8
+    @property
+    def window_bytes(self) -> int:
+        """Bytes of one window."""
+        frame = self.real[0].load()[0]
+        return self.window_frames * frame.nbytes
 
-    def read_ahead(self, indices: np.ndarray) -> None:
-        """Asks the system to read windows from the disk, and does not wait."""
+    def _read_ahead(self, indices: np.ndarray) -> None:
         if self._cache is None:
             return
         for index in indices.tolist():
@@ -302,19 +339,3 @@ def _windows_of(simulations: Sequence[Simulation], window_frames: int) -> int:
                 " trajectories."
             )
     return simulations[0].num_frames - window_frames + 1
-
-
-@lru_cache(maxsize=64)
-def _batch_shape(
-    windows: int,
-    frames: int,
-    resolution: tuple[tuple[str, int], ...],
-    channels: tuple[str, ...],
-) -> Shape:
-    """The shape of a batch; kept, as building one takes longer than gathering."""
-    return math.concat_shapes(
-        batch(batch=windows),
-        batch(time=frames),
-        spatial(**dict(resolution)),
-        channel(vector=channels),
-    )

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,6 +143,13 @@ def test_precisions_have_files_of_their_own(burgers_folder: Path) -> None:
     assert len(list((burgers_folder / "cache" / "legacy").iterdir())) == 2
 
 
+def test_without_a_cache_scenes_are_read(burgers_folder: Path) -> None:
+    cached = TrajectoryCache(small(burgers_folder))[1]
+    without = small(burgers_folder, "cache.dir=null")
+    assert torch.equal(TrajectoryCache(without)[1], cached)
+    assert len(list((burgers_folder / "cache" / "legacy").iterdir())) == 1
+
+
 def test_few_files_stay_open(burgers_folder: Path) -> None:
     settings = small(burgers_folder, "cache.open_simulations=2")
     cache = TrajectoryCache(settings)
@@ -173,9 +181,9 @@ def test_a_torn_scene_is_an_error_that_names_the_file(
         WindowDataset(small(burgers_folder), [0, 1])
 
 
-def rewritten(path: Path, change) -> None:
-    """Writes one frame again with changed data."""
-    file = path / "data/sim_000001/velocity_000004.npz"
+def rewritten(path: Path, change: Any, frame: int = 4) -> None:
+    """Writes one frame of simulation 1 again with changed data."""
+    file = path / f"data/sim_000001/velocity_{frame:06d}.npz"
     with np.load(file, allow_pickle=True) as content:
         arrays = dict(content)
     arrays["data"] = change(arrays["data"])
