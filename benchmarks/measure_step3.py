@@ -260,12 +260,13 @@ def train(folder: Path, count: str, frames: str, *more: str) -> float:
 
 def limited(folder: Path) -> None:
     """Trains on data far larger than the memory that the process may take."""
-    settings = _many(folder, 400, 400, _SMALL)
+    grid = ("model.physical.resolution={x: 32, y: 32}",)
+    settings = _many(folder, 400, 400, grid)
     _copies_of_one(settings)
-    keys = ("400", "400", *_SMALL)
+    keys = ("400", "400", *grid)
     peak = _in_process("train", folder, *keys)
     print(f"data {_cache_bytes(folder) / 1e6:.0f} MB, peak without limit {peak:.0f} MB")
-    for limit in (200, 300, 400, 500, 600):
+    for limit in (400, 500, 600):
         try:
             peak = _in_process("train_limited", folder, str(limit), *keys)
         except RuntimeError as error:

@@ -11,7 +11,7 @@ _CONF = Path(__file__).parents[1] / "conf" / "migration"
 
 
 #: The presets, in the order of the migration.
-PRESETS = ("legacy", "step1", "step2", "step3")
+PRESETS = ("legacy", "step1", "step2", "step3", "full")
 
 
 def default_preset() -> str:

@@ -23,6 +23,10 @@ from experiment._check import (
 from experiment._checkpoints import (
     BEST,
     LAST,
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
+    SYNTHETIC,
     Checkpoint,
     TrainingState,
     check_resumable,
@@ -54,6 +58,21 @@ from experiment._metrics import (
     rmse,
     spectrum,
 )
+from experiment._parameters import (
+    ParameterRange,
+    chosen_windows,
+    parameter_names,
+    parameter_range,
+    parameter_ranges,
+    stability_limit,
+    true_parameter,
+)
+from experiment._physical_training import (
+    Minimum,
+    PhysicalLearner,
+    PhysicalTrainer,
+    Unbounded,
+)
 from experiment._progress import Bar, Progress
 from experiment._run_folder import RunFolder, console, versions
 from experiment._scenes import (
@@ -76,6 +95,21 @@ from experiment._windows import Windows, sample_order
 from experiment._workers import map_in_processes
 
 __all__ = [
+    "ParameterRange",
+    "chosen_windows",
+    "parameter_names",
+    "parameter_range",
+    "parameter_ranges",
+    "stability_limit",
+    "true_parameter",
+    "Minimum",
+    "PhysicalLearner",
+    "PhysicalTrainer",
+    "Unbounded",
+    "PHYSICAL",
+    "SYNTHETIC",
+    "PHYSICAL_LAST",
+    "PHYSICAL_BEST",
     "map_in_processes",
     "BEST",
     "COMPONENTS",

@@ -12,6 +12,7 @@ from experiment._channels import ChannelPlan
 from experiment._errors import SettingsError, nearest
 from experiment._expressions import evaluate_expression
 from experiment._grids import grid_positions
+from experiment._parameters import parameter_range
 from experiment._settings import (
     COMPONENTS,
     Advection,
@@ -25,8 +26,8 @@ BUILT = {
     "model": ("legacy", "phiml"),
     "trainer": ("legacy", "phiml"),
     "data": ("legacy", "phiml"),
-    "physics": ("legacy",),
-    "hybrid": (),
+    "physics": ("legacy", "phiml"),
+    "hybrid": ("legacy", "phiml"),
 }
 
 
@@ -208,19 +209,28 @@ def _field_types(kind: Any) -> dict[str, Any]:
 
 def _impossible(settings: Settings) -> Iterator[str]:
     """What each value alone allows and all of them together do not."""
-    yield from _impossible_mode(settings)
     yield from _impossible_switches(settings)
     yield from _impossible_fields(settings)
-    yield from _impossible_grid(settings)
+    grid = [*_impossible_grid(settings)]
+    yield from grid
+    if not grid:
+        yield from _impossible_parameters(settings)
     yield from _impossible_simulations(settings)
     yield from _impossible_architecture(settings)
 
 
-def _impossible_mode(settings: Settings) -> Iterator[str]:
-    if settings.general.mode != "synthetic":
+def _impossible_parameters(settings: Settings) -> Iterator[str]:
+    names = [p.name for p in settings.trainer.physical.learnable_parameters]
+    for parameter in settings.trainer.physical.learnable_parameters:
+        try:
+            parameter_range(settings, parameter)
+        except SettingsError as error:
+            yield str(error)
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
         yield (
-            f"`general.mode` is {settings.general.mode}, which is not built yet;"
-            " allowed now: synthetic."
+            f"`trainer.physical.learnable_parameters` names {', '.join(twice)} more"
+            " than once."
         )
 
 

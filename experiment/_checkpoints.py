@@ -22,6 +22,9 @@ from experiment._settings import Settings
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
+PHYSICAL_LAST = "physical-last.safetensors"
+PHYSICAL_BEST = "physical-best.safetensors"
+SYNTHETIC, PHYSICAL = "synthetic", "physical"
 _MAY_DIFFER = (
     "general.experiment_name",
     "general.mode",
@@ -39,9 +42,18 @@ _MAY_DIFFER = (
     "cache.",
     "trainer.resume",
     "trainer.synthetic.checkpoint_every",
+    "trainer.physical.rounds",
     "evaluation.",
     "migration.",
 )
+#: What the other model is trained with, outside a hybrid training.
+_OF_THE_OTHER = {
+    SYNTHETIC: ("trainer.physical.", "trainer.hybrid.", "trainer.data_access"),
+    PHYSICAL: (
+        *("trainer.synthetic.", "trainer.hybrid.", "trainer.data_access"),
+        *("trainer.val_sim", "trainer.batch_size", "trainer.amp", "model.synthetic."),
+    ),
+}
 _MEANING_OF_WEIGHTS = (
     "model.synthetic.",
     "data.fields",
@@ -88,6 +100,7 @@ class Checkpoint:
         state: How far training has come.
         settings: The settings of the run, as nested dicts.
         versions: Versions of the libraries that wrote it.
+        kind: `synthetic` or `physical`: whose weights or parameters it holds.
     """
 
     weights: Mapping[str, np.ndarray]
@@ -96,6 +109,7 @@ class Checkpoint:
     state: TrainingState = field(default_factory=TrainingState)
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    kind: str = SYNTHETIC
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -105,6 +119,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         arrays |= {f"optimiser/{leaf}/{name}": a for name, a in moments.items()}
     arrays |= {f"random/{name}": a for name, a in checkpoint.random.items()}
     facts = {
+        "kind": checkpoint.kind,
         "state": dataclasses.asdict(checkpoint.state),
         "settings": checkpoint.settings,
         "switches": checkpoint.settings.get("migration", {}),
@@ -113,11 +128,16 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     save_arrays(path, arrays, facts)
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path, kind: str = SYNTHETIC) -> Checkpoint:
     """Reads a checkpoint.
 
+    Args:
+        path: Where it is.
+        kind: The model that it must be of, `synthetic` or `physical`.
+
     Raises:
-        CheckpointError: The file is missing, torn, or no checkpoint.
+        CheckpointError: The file is missing, torn, no checkpoint, or of the other
+            model.
     """
     try:
         content = load_arrays(path)
@@ -136,10 +156,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
         history = tuple(stored.pop("history"))
         state = TrainingState(**stored, history=history)
         settings, versions = content.facts["settings"], content.facts["versions"]
+        found = content.facts["kind"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"`{path}` is no checkpoint of this program ({error!r})."
         ) from error
+    if found != kind:
+        raise CheckpointError(
+            f"`{path}` is of the {found} model; expected one of the {kind} model. Give"
+            f" the checkpoint that a training with `general.mode={kind}` or `hybrid`"
+            " wrote."
+        )
     weights: dict[str, np.ndarray] = {}
     optimiser: dict[str, dict[str, np.ndarray]] = {}
     random: dict[str, np.ndarray] = {}
@@ -152,7 +179,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         else:
             leaf, moment = leaf.rsplit("/", 1)
             optimiser.setdefault(leaf, {})[moment] = array
-    return Checkpoint(weights, optimiser, random, state, settings, versions)
+    return Checkpoint(weights, optimiser, random, state, settings, versions, found)
 
 
 def load_for_model(
@@ -194,10 +221,13 @@ def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> N
     Raises:
         CheckpointError: With a table of the settings that differ.
     """
+    ignored = _MAY_DIFFER
+    if settings.general.mode != "hybrid":
+        ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])
     unequal = [
         row
         for row in differences(checkpoint.settings, plain(settings))
-        if not row[0].startswith(_MAY_DIFFER)
+        if not row[0].startswith(ignored)
     ]
     if unequal:
         raise CheckpointError(

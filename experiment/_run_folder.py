@@ -78,14 +78,20 @@ class RunFolder:
             logging.getLogger(name).addHandler(handler)
         return handler
 
-    def write_history(self, history: Sequence[Mapping[str, Any]]) -> None:
-        """Writes the training metrics so far: `metrics.csv` and `metrics.jsonl`."""
+    def write_history(
+        self, history: Sequence[Mapping[str, Any]], model: str = "synthetic"
+    ) -> None:
+        """Writes the training metrics so far: `metrics.csv` and `metrics.jsonl`.
+
+        Those of the physical model are `physical_metrics.csv` and `.jsonl`.
+        """
         if not history:
             return
         self.mark_latest()
-        write_whole(self.path / "metrics.csv", csv_text(history))
+        name = "metrics" if model == "synthetic" else f"{model}_metrics"
+        write_whole(self.path / f"{name}.csv", csv_text(history))
         lines = "".join(json.dumps(dict(row)) + "\n" for row in history)
-        write_whole(self.path / "metrics.jsonl", lines)
+        write_whole(self.path / f"{name}.jsonl", lines)
 
     def scalars(self, row: Mapping[str, float | int | None]) -> None:
         """Sends one epoch's numbers to TensorBoard, if it was asked for."""

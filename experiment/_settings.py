@@ -37,7 +37,7 @@ Side = Literal["legacy", "phiml", "shadow"]
 @dataclass(frozen=True, config=_STRICT)
 class General:
     experiment_name: Name
-    mode: Literal["synthetic", "physical", "hybrid"]
+    mode: Literal["synthetic", "physical", "hybrid", "evaluate"]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     checkpoint_dir: str
     run_dir: str
@@ -97,9 +97,10 @@ class BurgersParams:
 
 @dataclass(frozen=True, config=_STRICT)
 class AdvectionParams:
-    """Speeds in m/s, densities in kg per m^rank."""
+    """Speeds in m/s, densities in kg per m^rank; the factor has no unit."""
 
     speed: NotNegative
+    velocity_factor: float
     speed_wavenumber: Count
     initial_density: Positive
     initial_wavenumber: Count
@@ -165,6 +166,42 @@ class SyntheticTraining:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class LearnableParameter:
+    """A parameter of the PDE that is learned from data.
+
+    `initial_guess` is a number, or for a field an expression of the position. `bounds`
+    are lower and upper; an upper null is the scheme's stability limit.
+    """
+
+    name: Name
+    type: Literal["scalar", "field"]
+    initial_guess: str | float
+    bounds: tuple[float, float | None]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PhysicalTraining:
+    """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint."""
+
+    learnable_parameters: Annotated[tuple[LearnableParameter, ...], Field(min_length=1)]
+    windows: Count
+    rounds: Count
+    iterations: Count
+    tolerance: Positive
+
+
+@dataclass(frozen=True, config=_STRICT)
+class HybridTraining:
+    """A warm-up of the synthetic model, then cycles in which each teaches the other."""
+
+    warm_up_epochs: Count
+    cycles: Count
+    epochs: Count
+    rounds: Count
+    alpha: Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Trainer:
     batch_size: Count
     rollout_steps: Count
@@ -172,7 +209,10 @@ class Trainer:
     val_sim: Indices
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(_amp_word)]
     resume: bool
+    data_access: Literal["both", "real_only", "generated_only"]
     synthetic: SyntheticTraining
+    physical: PhysicalTraining
+    hybrid: HybridTraining
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -205,6 +245,7 @@ class Migration:
     data: Side
     physics: Side
     hybrid: Side
+    phiml_backend: Literal["torch", "jax"]
     sources: Sources
 
 

@@ -48,6 +48,12 @@ class StopSignal:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
 
+    @property
+    def number(self) -> signal.Signals:
+        """The signal that came."""
+        assert self.name is not None
+        return signal.Signals[self.name]
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -105,11 +111,15 @@ class TrainingLog:
 
     def start_afresh(self) -> None:
         """Moves an earlier training's checkpoints aside, so that none is lost."""
-        held = sorted(self.folder.glob("*.safetensors"))
+        held = sorted(
+            file
+            for file in self.folder.glob("*.safetensors")
+            if not file.name.startswith("physical-")
+        )
         if held:
             stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
             aside = self.folder / "earlier" / stamp
-            aside.mkdir(parents=True)
+            aside.mkdir(parents=True, exist_ok=True)
             for file in held:
                 file.rename(aside / file.name)
             log.info("the checkpoints of an earlier training are now in `%s`", aside)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
@@ -16,7 +17,7 @@ class EpochSampler(Sampler[int]):
     """
 
     def __init__(self, count: int, seed: int, shuffle: bool) -> None:
-        self._count = count
+        self.count = count
         self._seed = seed
         self._shuffle = shuffle
         self._start = 0
@@ -28,12 +29,12 @@ class EpochSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         if not self._shuffle:
-            return iter(range(self._start, self._count))
-        order = sample_order(self._seed, self._epoch, self._count)
+            return iter(range(self._start, self.count))
+        order = sample_order(self._seed, self._epoch, self.count)
         return iter(order[self._start :].tolist())
 
     def __len__(self) -> int:
-        return self._count - self._start
+        return self.count - self._start
 
 
 class WindowLoader:
@@ -52,16 +53,28 @@ class WindowLoader:
     ) -> None:
         dataset = WindowDataset(settings, simulations)
         self.batch_size = settings.trainer.batch_size
+        self.dataset = dataset
         self._sampler = EpochSampler(len(dataset), settings.general.seed, shuffle)
-        workers = settings.data.num_workers
-        self._loader: DataLoader[torch.Tensor] = DataLoader(
-            dataset,
+        self._settings = settings
+        self._loader = self._opened()
+
+    def _opened(self) -> DataLoader[torch.Tensor]:
+        workers = self._settings.data.num_workers
+        return DataLoader(
+            self.dataset,
             batch_size=self.batch_size,
             sampler=self._sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            pin_memory=settings.general.device == "cuda",
+            pin_memory=self._settings.general.device == "cuda",
         )
+
+    def augment(self, trajectories: np.ndarray | None, access: str) -> None:
+        """See `WindowDataset.augment`."""
+        self.dataset.augment(trajectories, access)
+        self._sampler.count = len(self.dataset)
+        # Worker processes hold a copy of the dataset as it was.
+        self._loader = self._opened()
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

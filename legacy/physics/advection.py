@@ -2,17 +2,19 @@
 
 from phi.field import Field
 from phi.physics import advect
+from phiml.math import Tensor
 
 
 class AdvectionModel:
     """Linear advection on a periodic box, in 2 or 3 dimensions.
 
-        d rho/dt + u(x) . grad rho = 0
+        d rho/dt + f u(x) . grad rho = 0
 
     Symbols: density rho `density` (kg/m^rank, the deviation from its mean), carrying
-    velocity u `velocity` (m/s, constant in time), time step `dt` (s).
+    velocity u `velocity` (m/s, constant in time), `factor` f of it (no unit), time step
+    `dt` (s).
 
-    Scheme: semi-Lagrangian; each cell takes the value at x - u(x) dt, interpolated
+    Scheme: semi-Lagrangian; each cell takes the value at x - f u(x) dt, interpolated
     linearly between cell centres. Advection by whole cells is therefore exact.
 
     Boundary: periodic in every dimension. Values are at the cell centres.
@@ -35,6 +37,6 @@ class AdvectionModel:
     def __init__(self, *, dt: float) -> None:
         self.dt = dt
 
-    def step(self, density: Field, velocity: Field) -> Field:
+    def step(self, density: Field, velocity: Field, factor: Tensor | Field) -> Field:
         """The density one frame later."""
-        return advect.semi_lagrangian(density, velocity, self.dt)
+        return advect.semi_lagrangian(density, velocity * factor, self.dt)

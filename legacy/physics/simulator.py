@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from phi.field import CenteredGrid, Field, Scene
@@ -24,7 +25,7 @@ from legacy.physics.burgers import BurgersModel
 
 #: A component that grows beyond this times its initial maximum has diverged.
 _GROWTH = 10
-Step = Callable[[dict[str, Field]], dict[str, Field]]
+Step = Callable[[dict[str, Any]], dict[str, Field]]
 
 
 class SceneSimulator(Simulator):
@@ -53,9 +54,12 @@ class SceneSimulator(Simulator):
         physical = settings.model.physical
         with math.precision(self._precision):
             arrays = initial_state(physical, settings.data.seed, simulation)
-            state = {
+            state: dict[str, Any] = {
                 name: centred_grid(values, physical) for name, values in arrays.items()
             }
+            if isinstance(physical, Advection):
+                factor = physical.pde_params.velocity_factor
+                state["velocity_factor"] = math.tensor(factor)
             scene = Scene.create(str(parent), copy_calling_script=False)
             for frame in range(settings.data.trajectory_length):
                 if frame:
@@ -98,7 +102,7 @@ class SceneSimulator(Simulator):
 
 
 def compiled_step(physical: Burgers | Advection) -> Step:
-    """A compiled step from all fields to the fields that change."""
+    """A compiled step from all fields and parameters to the fields that change."""
     if isinstance(physical, Burgers):
         burgers = BurgersModel(
             dt=physical.dt,
@@ -108,7 +112,9 @@ def compiled_step(physical: Burgers | Advection) -> Step:
         return lambda s: {"velocity": move(s["velocity"], s["viscosity"])}
     advection = AdvectionModel(dt=physical.dt)
     carry = math.jit_compile(advection.step)
-    return lambda s: {"density": carry(s["density"], s["velocity"])}
+    return lambda s: {
+        "density": carry(s["density"], s["velocity"], s["velocity_factor"])
+    }
 
 
 def centred_grid(values: np.ndarray, physical: Burgers | Advection) -> Field:

@@ -25,7 +25,7 @@ from phiml_port.data.gather import (
     named,
     to_device,
 )
-from phiml_port.data.simulation import Simulation
+from phiml_port.data.simulation import PhysicalSimulation, Simulation
 from phiml_port.data.store import TrajectoryFile
 
 #: Batches whose places in the file are worked out at once.
@@ -33,6 +33,7 @@ _CHUNK = 256
 #: In bytes/s, far below any memory's speed and far above any disk's.
 _MEMORY_SPEED = 1e9
 Access = Literal["both", "real_only", "generated_only"]
+AnySimulation = Simulation | PhysicalSimulation
 
 
 class PhiMLDataset:
@@ -84,7 +85,7 @@ class PhiMLDataset:
             )
             for place, number in enumerate(simulations)
         )
-        self.generated: tuple[Simulation, ...] = ()
+        self.generated: tuple[AnySimulation, ...] = ()
         self._access: Access = "real_only"
         self._real_each = _windows_of(self.real, self.window_frames)
         self._generated_each = 0
@@ -104,7 +105,7 @@ class PhiMLDataset:
         return self._access
 
     def enable_augmentation(
-        self, generated: Sequence[Simulation], access: Access = "both"
+        self, generated: Sequence[AnySimulation], access: Access = "both"
     ) -> None:
         """Adds generated simulations, which take the place of earlier ones.
 
@@ -155,7 +156,7 @@ class PhiMLDataset:
         generated = len(self.generated) * self._generated_each
         return self._num_real + (0 if self._access == "real_only" else generated)
 
-    def locate(self, index: int) -> tuple[Simulation, int]:
+    def locate(self, index: int) -> tuple[AnySimulation, int]:
         """The simulation and the first frame of window `index`.
 
         Raises:
@@ -324,7 +325,7 @@ class PhiMLDataset:
         return trajectory
 
 
-def _windows_of(simulations: Sequence[Simulation], window_frames: int) -> int:
+def _windows_of(simulations: Sequence[AnySimulation], window_frames: int) -> int:
     """Windows of each simulation.
 
     Raises:

@@ -6,7 +6,8 @@ import numpy as np
 from phiml.math import Tensor
 
 from experiment import sample_order
-from phiml_port.data.dataset import PhiMLDataset
+from phiml_port.data.dataset import Access, PhiMLDataset
+from phiml_port.data.simulation import PhysicalSimulation
 
 
 class PhiMLDataLoader:
@@ -39,6 +40,20 @@ class PhiMLDataLoader:
         self._shuffle = shuffle
         self._drop_last = drop_last
         self._epoch = self._position = 0
+
+    def augment(self, trajectories: np.ndarray | None, access: Access) -> None:
+        """Adds generated trajectories to the real ones, in place of earlier ones.
+
+        Args:
+            trajectories: `(simulation, time, x, y, ..., vector)`; None takes them away.
+            access: `both`, `real_only` or `generated_only`.
+        """
+        if trajectories is None:
+            self.dataset.disable_augmentation()
+            return
+        real = self.dataset.real[0]
+        made = PhysicalSimulation.several(trajectories, real.axes, real.channels)
+        self.dataset.enable_augmentation(made, access)
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

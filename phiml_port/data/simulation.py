@@ -30,7 +30,7 @@ class Simulation:
     @property
     def trajectory(self) -> Tensor:
         """`(time, x, y, ..., vector)`, a view on the cache that can't be written."""
-        return self._named(self.load())
+        return named(self.load(), self.axes, self.channels)
 
     def window(self, start: int, rollout_steps: int) -> Tensor:
         """A window `(time, x, y, ..., vector)`, a view: a frame and its targets.
@@ -38,17 +38,74 @@ class Simulation:
         Raises:
             IndexError: The trajectory has no such frames.
         """
-        if not 0 <= start < self.num_frames - rollout_steps:
-            raise IndexError(
-                f"simulation {self.number} has no window of {rollout_steps} steps at"
-                f" frame {start}; it has {self.num_frames} frames"
-            )
-        return self._named(self.load()[start : start + rollout_steps + 1])
+        check_window(self.number, self.num_frames, start, rollout_steps)
+        values = self.load()[start : start + rollout_steps + 1]
+        return named(values, self.axes, self.channels)
 
-    def _named(self, values: np.ndarray) -> Tensor:
-        return math.wrap(
-            values,
-            batch("time"),
-            spatial(*self.axes),
-            channel(vector=self.channels),
+
+@dataclass(frozen=True)
+class PhysicalSimulation:
+    """A simulation that a model made; its trajectory is held in memory.
+
+    Attributes:
+        number: Its place among those that were made with it.
+        axes: Names of the spatial dims.
+        channels: Names of the components of `vector`.
+        values: The trajectory `(time, x, y, ..., vector)`.
+    """
+
+    number: int
+    axes: tuple[str, ...]
+    channels: tuple[str, ...]
+    values: np.ndarray = field(repr=False, compare=False)
+
+    @classmethod
+    def several(
+        cls, trajectories: np.ndarray, axes: tuple[str, ...], channels: tuple[str, ...]
+    ) -> "list[PhysicalSimulation]":
+        """One for each of `(simulation, time, x, y, ..., vector)`."""
+        return [cls(i, axes, channels, t) for i, t in enumerate(trajectories)]
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the trajectory, the initial one included."""
+        return len(self.values)
+
+    def load(self) -> np.ndarray:
+        """The trajectory `(time, x, y, ..., vector)`."""
+        return self.values
+
+    @property
+    def trajectory(self) -> Tensor:
+        """`(time, x, y, ..., vector)`."""
+        return named(self.values, self.axes, self.channels)
+
+    def window(self, start: int, rollout_steps: int) -> Tensor:
+        """A window `(time, x, y, ..., vector)`, a view: a frame and its targets.
+
+        Raises:
+            IndexError: The trajectory has no such frames.
+        """
+        check_window(self.number, self.num_frames, start, rollout_steps)
+        values = self.values[start : start + rollout_steps + 1]
+        return named(values, self.axes, self.channels)
+
+
+def check_window(number: int, frames: int, start: int, rollout_steps: int) -> None:
+    """Refuses a window that a trajectory doesn't have.
+
+    Raises:
+        IndexError: The trajectory has no such frames.
+    """
+    if not 0 <= start < frames - rollout_steps:
+        raise IndexError(
+            f"simulation {number} has no window of {rollout_steps} steps at frame"
+            f" {start}; it has {frames} frames"
         )
+
+
+def named(
+    values: np.ndarray, axes: tuple[str, ...], channels: tuple[str, ...]
+) -> Tensor:
+    """A trajectory or window with its dims."""
+    return math.wrap(values, batch("time"), spatial(*axes), channel(vector=channels))

@@ -1,6 +1,7 @@
 """The physics against exact solutions."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,7 +116,9 @@ def test_advection_by_whole_cells_is_a_shift(tmp_path: Path) -> None:
         model = AdvectionModel(dt=2.0)
         after = numpy(
             model.step(
-                centred_grid(density, physical), centred_grid(velocity, physical)
+                centred_grid(density, physical),
+                centred_grid(velocity, physical),
+                math.tensor(1.0),
             )
         )
     # Cells are 0.5 m wide: 2 m and -1 m are 4 and -2 cells.
@@ -131,10 +134,10 @@ def test_the_compiled_step_is_the_step(tmp_path: Path, experiment: str) -> None:
     step = compiled_step(physical)
     with math.precision(64):
         for simulation in (0, 1):
-            state = {
+            state: Any = {
                 name: centred_grid(values, physical)
                 for name, values in initial_state(physical, 0, simulation).items()
-            }
+            } | {"velocity_factor": math.tensor(1.0)}
             (changed,) = step(state).items()
             if isinstance(physical, Burgers):
                 model = BurgersModel(
@@ -144,6 +147,6 @@ def test_the_compiled_step_is_the_step(tmp_path: Path, experiment: str) -> None:
                 expected = model.step(state["velocity"], state["viscosity"])
             else:
                 expected = AdvectionModel(dt=physical.dt).step(
-                    state["density"], state["velocity"]
+                    state["density"], state["velocity"], math.tensor(1.0)
                 )
             assert relative_error(numpy(changed[1]), numpy(expected)) < 1e-14
