@@ -20,13 +20,18 @@ from bridge._adapters import (
 from bridge._conversions import CONVERSIONS
 from bridge._sources import check_contract, load_source, source_of
 from experiment import (
+    BEST,
     COMPONENTS,
+    LAST,
+    SYNTHETIC,
     Components,
+    Evaluated,
     Forecast,
     Progress,
     RunFolder,
     Settings,
     SettingsError,
+    TrainingState,
     channel_plan,
     draw_weights,
     load_for_model,
@@ -82,9 +87,7 @@ def build_components(
             return
         progress.console.print(CONVERSIONS.table(batches))
 
-    return Components(
-        simulator, train, lambda path: forecast_of_checkpoint(settings, path), summary
-    )
+    return Components(simulator, train, lambda: read_evaluated(settings), summary)
 
 
 def _log_classes(settings: Settings, reasons: Mapping[str, str]) -> None:
@@ -302,8 +305,27 @@ def phiml_trainer(
     )
 
 
-def forecast_of_checkpoint(settings: Settings, path: Path) -> Forecast:
-    """The roll-out of the model in a checkpoint.
+def read_evaluated(settings: Settings) -> Evaluated:
+    """The trained models of `general.checkpoint_dir` and all that is known of them.
+
+    Raises:
+        CheckpointError: A checkpoint is missing, torn or of another architecture.
+    """
+    file = LAST if settings.evaluation.checkpoint == "last" else BEST
+    path = Path(settings.general.checkpoint_dir) / file
+    forecast, state = forecast_of_checkpoint(settings, path)
+    facts = {
+        "checkpoint": path,
+        "epochs trained": state.epoch,
+        "optimiser steps": state.iteration,
+    }
+    return Evaluated({SYNTHETIC: forecast}, (), {SYNTHETIC: state.history}, facts)
+
+
+def forecast_of_checkpoint(
+    settings: Settings, path: Path
+) -> tuple[Forecast, TrainingState]:
+    """The roll-out of the model in a checkpoint, and how far it was trained.
 
     Raises:
         CheckpointError: It is missing, torn or of another architecture.
@@ -312,5 +334,9 @@ def forecast_of_checkpoint(settings: Settings, path: Path) -> Forecast:
     network = model.network
     assert isinstance(network, nn.Module)
     own = models.export_weights(network)
-    models.import_weights(network, load_for_model(path, settings, own).weights)
-    return lambda state, steps: models.forecast(model, state, steps)
+    checkpoint = load_for_model(path, settings, own)
+    models.import_weights(network, checkpoint.weights)
+    return (
+        lambda state, steps: models.forecast(model, state, steps),
+        checkpoint.state,
+    )

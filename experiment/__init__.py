@@ -43,7 +43,16 @@ from experiment._errors import (
     UserError,
     nearest,
 )
-from experiment._evaluation import EvaluationResult, Forecast, Rollout, evaluate
+from experiment._evaluation import (
+    PERSISTENCE,
+    PHYSICAL,
+    SYNTHETIC,
+    EvaluationResult,
+    Forecast,
+    Rollout,
+    evaluate,
+)
+from experiment._evaluation_output import summary_table, write_evaluation
 from experiment._expressions import evaluate_expression
 from experiment._files import sync_folder, write_whole
 from experiment._generation import Simulator, generate, stability_warnings
@@ -74,6 +83,7 @@ from experiment._physical_training import (
     Unbounded,
 )
 from experiment._progress import Bar, Progress
+from experiment._recovered import RecoveredParameter, parameter_table
 from experiment._run_folder import RunFolder, console, versions
 from experiment._scenes import (
     Scene,
@@ -89,7 +99,7 @@ from experiment._settings import (
     Settings,
     Switch,
 )
-from experiment._tasks import Components, run_tasks
+from experiment._tasks import Components, Evaluated, run_tasks
 from experiment._training_log import StopSignal, TrainingLog
 from experiment._windows import Windows, sample_order
 from experiment._workers import map_in_processes
@@ -114,6 +124,9 @@ __all__ = [
     "BEST",
     "COMPONENTS",
     "LAST",
+    "PERSISTENCE",
+    "PHYSICAL",
+    "SYNTHETIC",
     "Advection",
     "Architecture",
     "ArrayFile",
@@ -123,9 +136,11 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Components",
+    "Evaluated",
     "EvaluationResult",
     "Forecast",
     "Progress",
+    "RecoveredParameter",
     "Rollout",
     "RunFolder",
     "Scene",
@@ -168,6 +183,7 @@ __all__ = [
     "nrmse",
     "open_arrays",
     "open_scene",
+    "parameter_table",
     "plain",
     "read_facts",
     "rmse",
@@ -180,8 +196,10 @@ __all__ = [
     "settings_warnings",
     "spectrum",
     "stability_warnings",
+    "summary_table",
     "verify_checksum",
     "versions",
     "sync_folder",
+    "write_evaluation",
     "write_whole",
 ]

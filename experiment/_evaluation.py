@@ -1,19 +1,16 @@
 """Task `evaluate`: roll out on unseen simulations, beside persistence."""
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from rich.table import Table
 
 from experiment import _metrics as metrics
 from experiment._channels import ChannelPlan
 from experiment._check import channel_plan
-from experiment._files import write_whole
-from experiment._run_folder import csv_text
+from experiment._errors import UserError
+from experiment._recovered import RecoveredParameter
 from experiment._scenes import open_scene
 from experiment._settings import Settings
 
@@ -21,7 +18,7 @@ log = logging.getLogger(__name__)
 
 #: Rolls a state `(vector, x, y, ...)` out: `(steps + 1, vector, x, y, ...)`.
 Forecast = Callable[[np.ndarray, int], np.ndarray]
-MODEL, PERSISTENCE = "model", "persistence"
+SYNTHETIC, PHYSICAL, PERSISTENCE = "synthetic", "physical", "persistence"
 
 
 @dataclass(frozen=True)
@@ -42,12 +39,14 @@ class EvaluationResult:
         summary: One row per forecast: name, errors, correlation time.
         curves: One row per simulation, forecast and frame.
         spectra: One row per simulation, forecast and wave number, of the last frame.
+        parameters: What a physical model learned of its PDE.
     """
 
     rollouts: Sequence[Rollout]
     summary: Sequence[Mapping[str, str | float]]
     curves: Sequence[Mapping[str, str | float]]
     spectra: Sequence[Mapping[str, str | float]]
+    parameters: Sequence[RecoveredParameter]
 
 
 def persistence(state: np.ndarray, steps: int) -> np.ndarray:
@@ -70,30 +69,100 @@ def read_trajectory(settings: Settings, simulation: int, frames: int) -> np.ndar
     ).astype(settings.general.precision)
 
 
-def evaluate(settings: Settings, forecast: Forecast) -> EvaluationResult:
-    """Rolls `forecast` and persistence out on every test simulation and measures."""
+def evaluate(
+    settings: Settings,
+    forecasts: Mapping[str, Forecast],
+    parameters: Sequence[RecoveredParameter] = (),
+) -> EvaluationResult:
+    """Rolls all forecasts and persistence out on every test simulation and measures.
+
+    A forecast that fails or diverges is kept: its errors are nan or inf from the first
+    bad frame on, and a warning says which forecast, simulation and frame.
+
+    Args:
+        settings: The settings of the run.
+        forecasts: By `SYNTHETIC` or `PHYSICAL`; persistence is added last.
+        parameters: What was learned of the PDE, for the record.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+        ValueError: A name is unknown or given twice, or a forecast has another shape.
+    """
+    _check_names(forecasts, parameters)
     frames = settings.evaluation.num_frames
     rollouts = []
     for simulation in settings.evaluation.test_sim:
         reference = read_trajectory(settings, simulation, frames)
-        forecasts = {
-            MODEL: forecast(reference[0], frames - 1),
-            PERSISTENCE: persistence(reference[0], frames - 1),
+        shown = {
+            name: _roll_out(name, forecast, simulation, reference)
+            for name, forecast in {**forecasts, PERSISTENCE: persistence}.items()
         }
-        for name, values in forecasts.items():
-            if values.shape != reference.shape:
-                raise ValueError(
-                    f"the forecast `{name}` is {values.shape}; expected the same as"
-                    f" the reference, {reference.shape} (time, vector, x, ...)"
-                )
-        rollouts.append(Rollout(simulation, reference, forecasts))
+        rollouts.append(Rollout(simulation, reference, shown))
     plan = channel_plan(settings)
-    curves = [row for r in rollouts for row in _curves(r, plan, settings)]
-    summary = [
-        _summary(name, rollouts, plan, settings) for name in (MODEL, PERSISTENCE)
-    ]
-    spectra = [row for r in rollouts for row in _spectra(r, plan)]
-    return EvaluationResult(rollouts, summary, curves, spectra)
+    # A forecast that diverged was warned about; NumPy need not repeat it per frame.
+    with np.errstate(over="ignore", invalid="ignore"):
+        curves = [row for r in rollouts for row in _curves(r, plan, settings)]
+        summary = [
+            _summary(name, rollouts, plan, settings) for name in rollouts[0].forecasts
+        ]
+        spectra = [row for r in rollouts for row in _spectra(r, plan)]
+    return EvaluationResult(rollouts, summary, curves, spectra, tuple(parameters))
+
+
+def _check_names(
+    forecasts: Mapping[str, Forecast], parameters: Sequence[RecoveredParameter]
+) -> None:
+    if not forecasts or not set(forecasts) <= {SYNTHETIC, PHYSICAL}:
+        raise ValueError(
+            f"`forecasts` has the names {list(forecasts)}; expected {SYNTHETIC},"
+            f" {PHYSICAL} or both"
+        )
+    names = [parameter.name for parameter in parameters]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`parameters` has the names {names}; expected each once")
+
+
+def _roll_out(
+    name: str, forecast: Forecast, simulation: int, reference: np.ndarray
+) -> np.ndarray:
+    """One forecast `(time, vector, x, y, ...)`, nan where it failed."""
+    try:
+        # A copy: a forecast that works in place would change the truth.
+        values = forecast(reference[0].copy(), len(reference) - 1)
+    except UserError as error:
+        # The other forecasts are still worth measuring; this one counts as lost.
+        log.warning(
+            "the forecast `%s` of simulation %d failed, its errors are nan from frame"
+            " 1 on: %s",
+            name,
+            simulation,
+            error,
+        )
+        values = np.full_like(reference, np.nan)
+        values[0] = reference[0]
+        return values
+    if values.shape != reference.shape:
+        raise ValueError(
+            f"the forecast `{name}` is {values.shape}; expected the same as"
+            f" the reference, {reference.shape} (time, vector, x, ...)"
+        )
+    bad = first_bad_frame(values)
+    if bad is not None:
+        log.warning(
+            "the forecast `%s` of simulation %d is not finite at frame %d of %d; its"
+            " errors there and their means are nan or inf",
+            name,
+            simulation,
+            bad,
+            len(values) - 1,
+        )
+    return values
+
+
+def first_bad_frame(values: np.ndarray) -> int | None:
+    """The first frame of `(time, ...)` with a value that isn't finite; None if none."""
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
+    return int(bad[0]) if bad.size else None
 
 
 def _curves(
@@ -177,36 +246,3 @@ def _summary(
     # The time is a lower bound as soon as one roll-out never lost its correlation.
     row["correlation_time_is"] = "=" if all(met for _, met in times) else ">="
     return row
-
-
-def write_evaluation(result: EvaluationResult, folder: Path) -> None:
-    """Writes `curves.csv`, `spectra.csv`, `summary.csv` and `summary.json`."""
-    write_whole(folder / "curves.csv", csv_text(result.curves))
-    write_whole(folder / "spectra.csv", csv_text(result.spectra))
-    write_whole(folder / "summary.csv", csv_text(result.summary))
-    write_whole(
-        folder / "summary.json", json.dumps(list(result.summary), indent=2) + "\n"
-    )
-
-
-def summary_table(result: EvaluationResult, settings: Settings) -> Table:
-    """The summary as a table that fits 80 columns."""
-    frames = settings.evaluation.num_frames - 1
-    sims = ", ".join(str(i) for i in settings.evaluation.test_sim)
-    table = Table(title=f"{frames} steps from frame 0 of simulation {sims}")
-    table.add_column("forecast")
-    for heading in ("nRMSE step 1", "mean", "last"):
-        table.add_column(heading, justify="right")
-    fields = settings.data.fields_scheme.dynamic
-    for field in fields:
-        table.add_column(f"RMSE {field}", justify="right")
-    table.add_column("corr. > 0.8 for", justify="right")
-    for row in result.summary:
-        at_least = "" if row["correlation_time_is"] == "=" else ">= "
-        table.add_row(
-            str(row["forecast"]),
-            *(f"{row[k]:.4f}" for k in ("nrmse_first", "nrmse_mean", "nrmse_last")),
-            *(f"{row[f'rmse_{field}']:.4g}" for field in fields),
-            f"{at_least}{row['correlation_time']:.2f} s",
-        )
-    return table

@@ -11,6 +11,7 @@ import yaml
 from experiment._check import plain
 from experiment._evaluation import EvaluationResult
 from experiment._files import write_whole
+from experiment._recovered import RecoveredParameter, value_text
 from experiment._settings import Settings
 
 _STYLE = """
@@ -59,6 +60,8 @@ def write_report(
 <table>{rows}</table>
 <h2>Roll-out on unseen simulations</h2>
 {_summary(result)}
+{_parameters(result.parameters)}
+<h2>Pictures</h2>
 {images}
 <h2>Settings</h2>
 <pre>{resolved}</pre>
@@ -81,3 +84,26 @@ def _summary(result: EvaluationResult) -> str:
         cells[-1] += " s"
         body += "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def _parameters(parameters: Sequence[RecoveredParameter]) -> str:
+    if not parameters:
+        return ""
+    keys = ("parameter", "unit", "error before", "error after")
+    sides = ("truth", "guess", "found")
+    head = "".join(f"<th>{key}</th>" for key in (*keys, *sides))
+    body = ""
+    for parameter in parameters:
+        errors = (parameter.error_before, parameter.error_after)
+        cells = [
+            parameter.name,
+            parameter.unit,
+            *("unknown" if e is None else f"{e:.4g}" for e in errors),
+            *(value_text(parameter, side) for side in sides),
+        ]
+        body += "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
+    return (
+        "<h2>Recovered parameters</h2>\n"
+        "<p>Errors are relative, in the L2 norm.</p>\n"
+        f"<table><tr>{head}</tr>{body}</table>"
+    )

@@ -1,26 +1,40 @@
 """The tasks of a run, on whatever components the door put together."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from experiment._check import settings_warnings
-from experiment._checkpoints import BEST, LAST, load_checkpoint
 from experiment._errors import UserError
-from experiment._evaluation import (
-    Forecast,
-    evaluate,
-    summary_table,
-    write_evaluation,
-)
+from experiment._evaluation import Forecast, evaluate
+from experiment._evaluation_output import summary_table, write_evaluation
 from experiment._generation import Simulator, generate
 from experiment._progress import Progress
+from experiment._recovered import RecoveredParameter, parameter_table
 from experiment._report import write_report
 from experiment._run_folder import RunFolder, versions
 from experiment._settings import COMPONENTS, Settings
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What there is to evaluate, taken from checkpoints.
+
+    Attributes:
+        forecasts: Roll-outs by `SYNTHETIC` and `PHYSICAL`, in the order to be shown.
+        parameters: What the physical model learned of its PDE.
+        histories: Each model's training, row by row, by the same names.
+        facts: What the report lists: checkpoints, epochs, optimiser steps.
+    """
+
+    forecasts: Mapping[str, Forecast]
+    parameters: Sequence[RecoveredParameter]
+    histories: Mapping[str, Sequence[dict[str, Any]]]
+    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -30,13 +44,13 @@ class Components:
     Attributes:
         simulator: Makes the physical model.
         train: Trains and writes checkpoints.
-        forecast: Makes the roll-out of the model in the checkpoint at a path.
+        evaluation: Reads the trained models.
         summary: Says at the end of a training what is worth saying.
     """
 
     simulator: Callable[[], Simulator]
     train: Callable[[RunFolder, Progress], None]
-    forecast: Callable[[Path], Forecast]
+    evaluation: Callable[[], Evaluated]
     summary: Callable[[Progress], None]
 
 
@@ -81,19 +95,15 @@ def _evaluate(
     # matplotlib takes a second to import, which the other tasks need not wait for.
     from experiment._pictures import draw_evaluation
 
-    file = LAST if settings.evaluation.checkpoint == "last" else BEST
-    path = Path(settings.general.checkpoint_dir) / file
-    result = evaluate(settings, components.forecast(path))
+    evaluated = components.evaluation()
+    result = evaluate(settings, evaluated.forecasts, evaluated.parameters)
     output = settings.evaluation.output_dir
     folder = Path(output) if output else run.path / "evaluation"
     write_evaluation(result, folder)
-    state = load_checkpoint(path).state
-    names = draw_evaluation(result, settings, state.history, folder)
+    names = draw_evaluation(result, settings, evaluated.histories, folder)
     pictures = [folder / name for name in names]
     facts = {
-        "checkpoint": path,
-        "epochs trained": state.epoch,
-        "optimiser steps": state.iteration,
+        **evaluated.facts,
         "seed": settings.general.seed,
         "switches": ", ".join(
             f"{s.component}={getattr(settings.migration, s.component)}"
@@ -104,5 +114,7 @@ def _evaluate(
     report = run.path / "report.html"
     write_report(report, settings, result, pictures, facts)
     progress.console.print(summary_table(result, settings))
+    if result.parameters:
+        progress.console.print(parameter_table(result.parameters))
     progress.console.print(f"pictures: {folder}", soft_wrap=True)
     progress.console.print(f"report:   {report}", soft_wrap=True)
