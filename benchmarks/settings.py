@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 def experiment_settings(path: Path, name: str, *overrides: str) -> Settings:
     """An experiment of `conf/` with all its files below `path`."""
     own = (
+        "general.mode=synthetic",
         f"general.checkpoint_dir={path}/checkpoints",
         f"general.run_dir={path}/runs",
         f"data.data_dir={path}/data",

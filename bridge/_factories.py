@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from experiment import (
     BEST,
     COMPONENTS,
     LAST,
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
     SYNTHETIC,
     Components,
     Evaluated,
@@ -35,6 +39,7 @@ from experiment import (
     channel_plan,
     draw_weights,
     load_for_model,
+    training_settings,
 )
 from legacy import data, models, training
 from phiml_port import data as port_data
@@ -68,18 +73,19 @@ def build_components(
     network_class(settings, settings.migration.model)
     batches = 0
 
-    def simulator() -> Any:
-        # PhiFlow takes seconds to import; only generating needs it.
-        from legacy.physics import SceneSimulator
+    if settings.migration.physics == "phiml":
+        port_backend(settings)
 
-        return SceneSimulator(settings)
+    def simulator() -> Any:
+        # PhiFlow takes seconds to import; only what needs it waits for it.
+        from bridge._physics_factories import build_simulator
+
+        return build_simulator(settings)
 
     def train(run: RunFolder, progress: Progress) -> None:
         nonlocal batches
-        trainer = build_trainer(settings, progress)
         _log_classes(settings, reasons or {})
-        trainer.train(run, progress)
-        batches = trainer.batches_seen
+        batches = _train(training_settings(settings), run, progress)
 
     def summary(progress: Progress) -> None:
         if not CONVERSIONS.boundaries:
@@ -90,12 +96,50 @@ def build_components(
     return Components(simulator, train, lambda: read_evaluated(settings), summary)
 
 
+def _train(settings: Settings, run: RunFolder, progress: Progress) -> int:
+    """Trains what `general.mode` says; the batches of the synthetic model."""
+    if settings.general.mode == "synthetic":
+        trainer = build_trainer(settings, progress)
+        trainer.train(run, progress)
+        return trainer.batches_seen
+    from bridge._physics_factories import build_hybrid_trainer, build_physical_trainer
+
+    if settings.general.mode == "physical":
+        build_physical_trainer(settings, progress).train(run, progress)
+        return 0
+    torch.manual_seed(settings.general.seed)
+    hybrid = build_hybrid_trainer(settings, progress)
+    hybrid.train(run, progress)
+    return hybrid.synthetic.batches_seen
+
+
+def port_backend(settings: Settings) -> None:
+    """Sees that the backend of the port's physics is there.
+
+    Raises:
+        SettingsError: JAX is asked for and not installed.
+    """
+    if settings.migration.phiml_backend == "jax" and find_spec("jax") is None:
+        raise SettingsError(
+            "`migration.phiml_backend` is jax, but JAX is not installed; install it"
+            " with `pip install -e '.[jax]'`, or use torch."
+        )
+
+
 def _log_classes(settings: Settings, reasons: Mapping[str, str]) -> None:
     names = {
         "model": settings.model.synthetic.name,
         "trainer": "synthetic",
         "data": "windows",
+        "physics": "learner",
+        "hybrid": "hybrid",
     }
+    unused = {
+        "synthetic": ("physics", "hybrid"),
+        "physical": ("model", "trainer", "data", "hybrid"),
+    }
+    for component in unused.get(settings.general.mode, ()):
+        del names[component]
     for switch in COMPONENTS:
         if switch.component not in names:
             continue
@@ -311,15 +355,42 @@ def read_evaluated(settings: Settings) -> Evaluated:
     Raises:
         CheckpointError: A checkpoint is missing, torn or of another architecture.
     """
-    file = LAST if settings.evaluation.checkpoint == "last" else BEST
-    path = Path(settings.general.checkpoint_dir) / file
-    forecast, state = forecast_of_checkpoint(settings, path)
-    facts = {
-        "checkpoint": path,
-        "epochs trained": state.epoch,
-        "optimiser steps": state.iteration,
+    folder = Path(settings.general.checkpoint_dir)
+    last = settings.evaluation.checkpoint == "last"
+    synthetic = folder / (LAST if last else BEST)
+    physical = folder / (PHYSICAL_LAST if last else PHYSICAL_BEST)
+    mode = settings.general.mode
+    wanted = {
+        SYNTHETIC: mode in ("synthetic", "hybrid"),
+        PHYSICAL: mode in ("physical", "hybrid"),
     }
-    return Evaluated({SYNTHETIC: forecast}, (), {SYNTHETIC: state.history}, facts)
+    if mode == "evaluate":
+        wanted = {SYNTHETIC: synthetic.exists(), PHYSICAL: physical.exists()}
+        # With none there, say which is missing.
+        wanted[SYNTHETIC] |= not wanted[PHYSICAL]
+    forecasts: dict[str, Forecast] = {}
+    histories, facts, parameters = {}, {}, ()
+    if wanted[SYNTHETIC]:
+        forecasts[SYNTHETIC], state = forecast_of_checkpoint(settings, synthetic)
+        histories[SYNTHETIC] = state.history
+        facts |= {
+            "checkpoint": synthetic,
+            "epochs trained": state.epoch,
+            "optimiser steps": state.iteration,
+        }
+    if wanted[PHYSICAL]:
+        from bridge import _physics_factories as physics
+
+        path, checkpoint = physics.physical_checkpoint(settings)
+        forecasts[PHYSICAL] = physics.physical_forecast(settings, checkpoint)
+        parameters = physics.recovered_parameters(settings, checkpoint)
+        histories[PHYSICAL] = checkpoint.state.history
+        facts |= {
+            "physical checkpoint": path,
+            "rounds of L-BFGS-B": checkpoint.state.epoch,
+            "its iterations": checkpoint.state.iteration,
+        }
+    return Evaluated(forecasts, parameters, histories, facts)
 
 
 def forecast_of_checkpoint(

@@ -23,7 +23,20 @@ REGISTRY = {
         "legacy": {"windows": "legacy.data:WindowLoader"},
         "phiml": {"windows": "phiml_port.data:PhiMLDataLoader"},
     },
-    "physics": {"legacy": {"scenes": "legacy.physics:SceneSimulator"}},
+    "physics": {
+        "legacy": {
+            "scenes": "legacy.physics:SceneSimulator",
+            "learner": "legacy.physics:FieldLearner",
+        },
+        "phiml": {
+            "scenes": "phiml_port.physics:SceneSimulator",
+            "learner": "phiml_port.physics:TensorLearner",
+        },
+    },
+    "hybrid": {
+        "legacy": {"hybrid": "legacy.training:HybridTrainer"},
+        "phiml": {"hybrid": "phiml_port.training:HybridTrainer"},
+    },
 }
 
 #: What an implementation of a network must offer, by side.

@@ -9,6 +9,7 @@ import numpy as np
 from experiment import _metrics as metrics
 from experiment._channels import ChannelPlan
 from experiment._check import channel_plan
+from experiment._checkpoints import PHYSICAL, SYNTHETIC
 from experiment._errors import UserError
 from experiment._recovered import RecoveredParameter
 from experiment._scenes import open_scene
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 #: Rolls a state `(vector, x, y, ...)` out: `(steps + 1, vector, x, y, ...)`.
 Forecast = Callable[[np.ndarray, int], np.ndarray]
-SYNTHETIC, PHYSICAL, PERSISTENCE = "synthetic", "physical", "persistence"
+PERSISTENCE = "persistence"
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,14 @@ class PhysicalLearner(ABC):
     """What learning needs of a physical model; one on either side."""
 
     @abstractmethod
-    def loss(self, unbounded: Unbounded) -> float:
+    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
         """Mean over roll-out steps of the mean squared error of the dynamic channels.
 
         Over the windows that `chosen_windows` names.
+
+        Args:
+            unbounded: The parameters.
+            real_only: Leaves predicted windows out.
         """
 
     @abstractmethod
@@ -182,28 +186,30 @@ class PhysicalTrainer:
                 "round %d did not converge (%s); the best point that it found is kept",
                 *(number, found.message),
             )
+        if kept:
+            self.unbounded = dict(found.unbounded)
         row = {
             "round": number,
             "iterations": found.iterations,
             "evaluations": found.evaluations,
             "loss_before": before,
             "loss": after if kept else before,
+            # What rounds are compared by, as predicted windows differ between cycles.
+            "real_loss": self.learner.loss(self.unbounded, real_only=True),
             "converged": found.converged,
             "seconds": round(time.monotonic() - started, 3),
         }
-        if kept:
-            self.unbounded = dict(found.unbounded)
         self._end_round(row, run)
 
     def _end_round(self, row: dict[str, float | int | bool], run: RunFolder) -> None:
-        loss = float(row["loss"])
+        loss, judged = float(row["loss"]), float(row["real_loss"])
         done = self.state
-        better = done.best_loss is None or loss < done.best_loss
+        better = done.best_loss is None or judged < done.best_loss
         self.state = replace(
             done,
             epoch=done.epoch + 1,
             iteration=done.iteration + int(row["iterations"]),
-            best_loss=loss if better else done.best_loss,
+            best_loss=judged if better else done.best_loss,
             best_epoch=done.epoch + 1 if better else done.best_epoch,
             history=(*done.history, row),
         )

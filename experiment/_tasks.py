@@ -68,12 +68,15 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
     try:
         for warning in settings_warnings(settings):
             log.warning("%s", warning)
-        if "generate" in settings.general.tasks:
+        tasks = settings.general.tasks
+        if settings.general.mode == "evaluate":
+            tasks = ("evaluate",)
+        if "generate" in tasks:
             generate(settings, components.simulator(), progress)
-        if "train" in settings.general.tasks:
+        if "train" in tasks:
             components.train(run, progress)
             components.summary(progress)
-        if "evaluate" in settings.general.tasks:
+        if "evaluate" in tasks:
             _evaluate(settings, components, run, progress)
         run.mark_latest()
     except UserError as error:

@@ -16,6 +16,7 @@ from legacy.training import SyntheticTrainer
 
 ROOT = Path(__file__).parent.parent
 SMALL = (
+    "general.mode=synthetic",
     "model.physical.resolution={x: 16, y: 8}",
     "model.physical.domain={x: 8.0, y: 4.0}",
     "data.num_simulations=4",

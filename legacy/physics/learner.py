@@ -40,17 +40,18 @@ class FieldLearner(PhysicalLearner):
         self._ranges = parameter_ranges(settings)
         self._bits = {"float32": 32, "float64": 64}[settings.general.precision]
         self._move = compiled_step(settings.model.physical)
-        self._windows: torch.Tensor | None = None
+        self._real = self._windows = self._chosen()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
         self._dataset.augment(trajectories, access)
-        self._windows = None
+        self._windows = self._chosen()
 
-    def loss(self, unbounded: Unbounded) -> float:
+    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
         """See `PhysicalLearner.loss`."""
+        windows = self._real if real_only else self._windows
         with math.precision(self._bits), torch.no_grad():
-            return float(self._loss(self._tensors(unbounded)))
+            return float(self._loss(self._tensors(unbounded), windows))
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
@@ -61,15 +62,15 @@ class FieldLearner(PhysicalLearner):
         def objective(*values: Tensor) -> Any:
             named = dict(zip(unbounded, values, strict=True))
             try:
-                return self._loss(named) / scale
+                return self._loss(named, self._windows) / scale
             except Exception as error:
                 # Raised later: math.minimize would wait for its threads for ever. A
                 # constant has no gradient, so the optimiser ends.
                 failure.append(error)
                 return math.sum(values[0] * 0, values[0].shape)
 
-        start: Any = list(self._tensors(unbounded).values())
         with math.precision(self._bits), math.SolveTape() as tape:
+            start: Any = list(self._tensors(unbounded).values())
             solve = math.Solve(
                 "L-BFGS-B",
                 0,
@@ -121,9 +122,8 @@ class FieldLearner(PhysicalLearner):
                 result.append(torch.cat(columns, -1).numpy())
         return np.stack(result, 1).astype(states.dtype)
 
-    def _loss(self, unbounded: Mapping[str, Tensor]) -> Tensor:
+    def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        windows = self._chosen()
         known = {}
         for name, z in unbounded.items():
             held = self._ranges[name]
@@ -146,11 +146,9 @@ class FieldLearner(PhysicalLearner):
 
     def _chosen(self) -> torch.Tensor:
         """The windows `(batch, vector, time, x, ...)` that the loss is taken over."""
-        if self._windows is None:
-            wanted = self._settings.trainer.physical.windows
-            numbers = chosen_windows(len(self._dataset), wanted)
-            self._windows = torch.stack([self._dataset[int(i)] for i in numbers])
-        return self._windows
+        wanted = self._settings.trainer.physical.windows
+        numbers = chosen_windows(len(self._dataset), wanted)
+        return torch.stack([self._dataset[int(i)] for i in numbers])
 
     def _fields(self, values: torch.Tensor) -> dict[str, Field]:
         """Fields by name from `(batch, vector, x, ...)`."""

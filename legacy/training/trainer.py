@@ -62,6 +62,7 @@ class SyntheticTrainer:
         self.plan = plan
         self._train_loader = train_loader
         self._val_loader = val_loader
+        self._log: TrainingLog | None = None
         self._device = torch.device(settings.general.device)
         #: Batches that went through the model in this process, validation included.
         self.batches_seen = 0
@@ -83,19 +84,39 @@ class SyntheticTrainer:
         assert isinstance(network, nn.Module)
         return network
 
-    def train(self, run: RunFolder, progress: Progress) -> TrainingState:
-        """Trains to the last epoch, from the start or from the last checkpoint.
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs done, also of a training that was taken over."""
+        return self._log.state.epoch if self._log is not None else 0
+
+    def begin(self, run: RunFolder) -> None:
+        """Takes over the last checkpoint if asked to, or moves earlier ones aside.
+
+        Raises:
+            CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
+        """
+        if self._log is not None:
+            return
+        self._log = TrainingLog(self.settings, run, self.snapshot)
+        if self.settings.trainer.resume:
+            self.restore(self._log.resume())
+        else:
+            self._log.start_afresh()
+
+    def train(
+        self, run: RunFolder, progress: Progress, until: int | None = None
+    ) -> TrainingState:
+        """Trains up to an epoch, by default the last one, and goes on where it stood.
 
         Raises:
             CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
             TrainingError: The loss is not finite, or a signal asked to stop.
         """
-        log = TrainingLog(self.settings, run, self.snapshot)
-        if self.settings.trainer.resume:
-            self.restore(log.resume())
-        else:
-            log.start_afresh()
+        self.begin(run)
+        log = self._log
+        assert log is not None
         epochs = self.settings.trainer.synthetic.epochs
+        epochs = epochs if until is None else min(until, epochs)
         self._train_loader.set_epoch(0)
         batches = len(self._train_loader)
         done = log.state.epoch * batches + log.state.position
@@ -150,6 +171,26 @@ class SyntheticTrainer:
             samples += len(windows)
         self.model.train()
         return total / samples
+
+    @torch.no_grad()
+    def predict(self, states: np.ndarray, frames: int) -> np.ndarray:
+        """Rolls states out in evaluation mode.
+
+        Args:
+            states: `(simulation, x, y, ..., vector)`.
+            frames: Frames of each trajectory, the initial one included.
+
+        Returns:
+            `(simulation, time, x, y, ..., vector)`.
+        """
+        was_training = self.model.training
+        self.model.eval()
+        state = torch.from_numpy(np.moveaxis(states, -1, 1).copy()).to(self._device)
+        trajectory = [state]
+        for _ in range(frames - 1):
+            trajectory.append(self.model(trajectory[-1]))
+        self.model.train(was_training)
+        return np.moveaxis(torch.stack(trajectory, 1).cpu().numpy(), 2, -1)
 
     def _loss(self, windows: torch.Tensor) -> torch.Tensor:
         self.batches_seen += 1

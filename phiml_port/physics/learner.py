@@ -46,7 +46,7 @@ class TensorLearner(PhysicalLearner):
         self._ranges = parameter_ranges(settings)
         self._bits = {"float32": 32, "float64": 64}[settings.general.precision]
         self._model = PhysicalModel(settings.model.physical)
-        self._windows: Any = None
+        self._real = self._windows = self._chosen()
         self._compiled = math.jit_compile(self._loss)
         self._moved = math.jit_compile(self._roll, auxiliary_args="steps")
 
@@ -59,27 +59,28 @@ class TensorLearner(PhysicalLearner):
                 trajectories, self._axes, self._plan.names
             )
             self._dataset.enable_augmentation(made, access)  # type: ignore[arg-type]
-        self._windows = None
+        self._windows = self._chosen()
 
-    def loss(self, unbounded: Unbounded) -> float:
+    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
         """See `PhysicalLearner.loss`."""
+        windows = self._real if real_only else self._windows
         with self._backend, math.precision(self._bits):
             values = self._tensors(unbounded)
-            loss: Any = math.stop_gradient(self._compiled(self._chosen(), values))
+            loss: Any = math.stop_gradient(self._compiled(windows, values))
             return float(loss)
 
     def loss_and_gradient(self, unbounded: Unbounded) -> tuple[Any, Any]:
         """The loss and its gradient by the unbounded values, native tensors."""
         with self._backend, math.precision(self._bits):
             gradient = math.gradient(self._compiled, "values", get_output=True)
-            return gradient(self._chosen(), self._tensors(unbounded))
+            return gradient(self._windows, self._tensors(unbounded))
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
         training = self._settings.trainer.physical
         failure: list[Exception] = []
         with self._backend, math.precision(self._bits), math.SolveTape() as tape:
-            windows = self._chosen()
+            windows = self._windows
 
             def objective(*values: Tensor) -> Any:
                 try:
@@ -167,13 +168,12 @@ class TensorLearner(PhysicalLearner):
 
     def _chosen(self) -> Any:
         """The windows `(batch, time, x, ..., vector)` that the loss is taken over."""
-        if self._windows is None:
-            wanted = self._settings.trainer.physical.windows
-            numbers = chosen_windows(len(self._dataset), wanted)
+        wanted = self._settings.trainer.physical.windows
+        numbers = chosen_windows(len(self._dataset), wanted)
+        order = ["batch", "time", *self._axes, "vector"]
+        with self._backend, math.precision(self._bits):
             windows: Any = self._dataset.get_batch(numbers)
-            order = ["batch", "time", *self._axes, "vector"]
-            self._windows = math.tensor(windows.numpy(order), windows.shape)
-        return self._windows
+            return math.tensor(windows.numpy(order), windows.shape)
 
     def _tensors(self, unbounded: Unbounded) -> dict[str, Any]:
         return {name: self._model.tensor(z) for name, z in unbounded.items()}

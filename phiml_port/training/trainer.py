@@ -5,7 +5,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 from phiml import math, nn
-from phiml.math import Tensor
+from phiml.math import Tensor, batch, channel, spatial
 
 from experiment import (
     ChannelPlan,
@@ -85,6 +85,7 @@ class SyntheticTrainer:
         self.batches_seen = 0
         self._train_loader = train_loader
         self._val_loader = val_loader
+        self._log: TrainingLog | None = None
         self._precision = {"float32": 32, "float64": 64}[settings.general.precision]
         self._value = float("nan")
         self._check: Callable[[float], None] = lambda loss: None
@@ -97,20 +98,40 @@ class SyntheticTrainer:
         )
         before_each_step(self.optimiser, self._before_step)
 
-    def train(self, run: RunFolder, progress: Progress) -> TrainingState:
-        """Trains to the last epoch, from the start or from the last checkpoint.
+    @property
+    def epochs_done(self) -> int:
+        """Whole epochs done, also of a training that was taken over."""
+        return self._log.state.epoch if self._log is not None else 0
+
+    def begin(self, run: RunFolder) -> None:
+        """Takes over the last checkpoint if asked to, or moves earlier ones aside.
+
+        Raises:
+            CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
+        """
+        if self._log is not None:
+            return
+        self._log = TrainingLog(self.settings, run, self.snapshot)
+        if self.settings.trainer.resume:
+            self.restore(self._log.resume())
+        else:
+            self._log.start_afresh()
+
+    def train(
+        self, run: RunFolder, progress: Progress, until: int | None = None
+    ) -> TrainingState:
+        """Trains up to an epoch, by default the last one, and goes on where it stood.
 
         Raises:
             CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
             TrainingError: The loss is not finite, the loader yields no batch or other
                 dims, or a signal asked to stop.
         """
-        log = TrainingLog(self.settings, run, self.snapshot)
-        if self.settings.trainer.resume:
-            self.restore(log.resume())
-        else:
-            log.start_afresh()
+        self.begin(run)
+        log = self._log
+        assert log is not None
         epochs = self.settings.trainer.synthetic.epochs
+        epochs = epochs if until is None else min(until, epochs)
         self._train_loader.set_epoch(0)
         batches = len(self._train_loader)
         done = log.state.epoch * batches + log.state.position
@@ -163,6 +184,33 @@ class SyntheticTrainer:
                 samples += count
         self.model.set_training(True)
         return total / samples
+
+    def predict(self, states: np.ndarray, frames: int) -> np.ndarray:
+        """Rolls states out in evaluation mode.
+
+        Args:
+            states: `(simulation, x, y, ..., vector)`.
+            frames: Frames of each trajectory, the initial one included.
+
+        Returns:
+            `(simulation, time, x, y, ..., vector)`.
+        """
+        axes = tuple(self.settings.model.physical.domain)
+        order = ["batch", *axes, "vector"]
+        self.model.set_training(False)
+        with no_gradient(), math.precision(self._precision):
+            state: Any = math.tensor(
+                states,
+                batch("batch"),
+                spatial(*axes),
+                channel(vector=self.plan.names),
+            )
+            trajectory = [states]
+            for _ in range(frames - 1):
+                state = self.model(state)
+                trajectory.append(state.numpy(order))
+        self.model.set_training(True)
+        return np.stack(trajectory, 1)
 
     def _loss(self, windows: Tensor) -> Tensor:
         expected = {"batch", "time", "vector", *self.settings.model.physical.domain}
