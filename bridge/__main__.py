@@ -14,7 +14,8 @@ from experiment import UserError, console, write_whole
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)
-_STEPS = ("step1", "step2", "step3")
+_STEPS = ("step1", "step2", "step3", "physics", "hybrid")
+_PRESETS = ("step1", "step2", "step3", "full")
 
 
 def verify(step: str, json_file: str | None) -> int:
@@ -26,9 +27,12 @@ def verify(step: str, json_file: str | None) -> int:
         case_names,
         climb,
         climb_data,
+        climb_hybrid,
+        climb_physics,
         climb_training,
         data_case_names,
         exit_code,
+        physics_case_names,
         training_case_names,
     )
 
@@ -36,6 +40,8 @@ def verify(step: str, json_file: str | None) -> int:
         "step1": (climb, case_names()),
         "step2": (climb_training, training_case_names()),
         "step3": (climb_data, data_case_names()),
+        "physics": (climb_physics, physics_case_names()),
+        "hybrid": (climb_hybrid, physics_case_names()),
     }
     every: list[CaseResult] = []
     for name in ladders if step == "all" else (step,):
@@ -62,7 +68,8 @@ def promote(step: str) -> int:
     from bridge._evidence import problems
     from bridge._status import PRESETS, choose_preset, default_preset
 
-    needed = PRESETS[1 : PRESETS.index(step) + 1]
+    needed = [p for p in PRESETS[1 : PRESETS.index(step) + 1] if p != "full"]
+    needed += ["physics", "hybrid"] if step == "full" else []
     found = [problem for name in needed for problem in problems(name)]
     if found:
         raise UserError(f"{step} is not promoted:\n  " + "\n  ".join(found))
@@ -142,7 +149,7 @@ def main() -> int:
     commands.add_parser("status", help="what is built, and what runs by default")
     for name, text in (("promote", "make it the default"), ("rollback", "go back")):
         command = commands.add_parser(name, help=text)
-        command.add_argument("step", choices=_STEPS)
+        command.add_argument("step", choices=_PRESETS)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     # Verifying changes Scenes on purpose; that a cache is built again is no news.

@@ -8,9 +8,12 @@ from bridge.verify._ladder import (
     as_json,
     climb,
     climb_data,
+    climb_hybrid,
+    climb_physics,
     climb_training,
     data_case_names,
     exit_code,
+    physics_case_names,
     training_case_names,
 )
 
@@ -25,10 +28,13 @@ __all__ = [
     "case_names",
     "climb",
     "climb_data",
+    "climb_hybrid",
+    "climb_physics",
     "climb_training",
     "compare",
     "data_case_names",
     "exact",
     "exit_code",
+    "physics_case_names",
     "training_case_names",
 ]

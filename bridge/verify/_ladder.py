@@ -85,6 +85,30 @@ def climb_data(name: CaseName) -> CaseResult:
     return _climbed(label, DataCase(name), rungs)
 
 
+def climb_physics(name: CaseName) -> CaseResult:
+    """Runs every rung of the physical models, up to the first that does not pass."""
+    return _physics(name, "physics")
+
+
+def climb_hybrid(name: CaseName) -> CaseResult:
+    """Runs every rung of the hybrid training, up to the first that does not pass."""
+    return _physics(name, "hybrid")
+
+
+def _physics(name: CaseName, what: str) -> CaseResult:
+    # PhiFlow takes seconds to import; the other ladders do without.
+    from bridge.verify._physics_cases import PhysicsCase
+    from bridge.verify._physics_rungs import HYBRID_RUNGS, PHYSICS_RUNGS
+
+    rungs = PHYSICS_RUNGS if what == "physics" else HYBRID_RUNGS
+    return _climbed(f"{what}-{name.experiment}", PhysicsCase(name), rungs)
+
+
+def physics_case_names() -> list[CaseName]:
+    """Every case of physics and hybrid training, in float64."""
+    return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+
+
 def data_case_names() -> list[CaseName]:
     """Every case of the data pipelines."""
     return [

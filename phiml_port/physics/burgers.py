@@ -5,7 +5,7 @@ from typing import Any
 
 from phiml.math import Tensor
 
-from phiml_port.physics.stencils import carried, laplacian
+from phiml_port.physics.stencils import carried, diffused
 
 
 class BurgersModel:
@@ -51,6 +51,4 @@ class BurgersModel:
         """The velocity one frame later."""
         velocity = carried(velocity, velocity, self.dt, self.cells)
         amount: Any = viscosity * (self.dt / self.diffusion_substeps)
-        for _ in range(self.diffusion_substeps):
-            velocity = velocity + amount * laplacian(velocity, self.cells)
-        return velocity
+        return diffused(velocity, amount, self.cells, self.diffusion_substeps)
