@@ -20,7 +20,7 @@ def draw_losses(histories: Mapping[str, History], folder: Path) -> list[str]:
 
     Args:
         histories: Rows by `SYNTHETIC` (epoch, train_loss, val_loss, learning_rate)
-            and `PHYSICAL` (round, iterations, loss); either may be empty or missing.
+            and `PHYSICAL` (round, iterations, real_loss); either may be empty or missing.
         folder: Where the file goes.
 
     Returns:
@@ -70,7 +70,8 @@ def _synthetic(axes: Axes, history: History) -> None:
 
 def _physical(axes: Axes, history: History) -> None:
     rounds = [row["round"] for row in history]
-    axes.semilogy(rounds, [row["loss"] for row in history], "C2o-", ms=3)
+    # On real windows, as what the other model predicts differs between cycles.
+    axes.semilogy(rounds, [row["real_loss"] for row in history], "C2o-", ms=3)
     axes.set_xlabel("round")
-    axes.set_ylabel("loss")
+    axes.set_ylabel("mean squared error on real windows")
     axes.set_title("Loss of the physical model by round")

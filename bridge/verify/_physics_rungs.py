@@ -147,7 +147,7 @@ def gradient_rung(case: PhysicsCase) -> Findings:
         expected,
         expected,
         factor=4,
-        depth=case.depth * 1000,
+        depth=case.depth * 10_000,
     )
     wrong = {
         TRUNCATED: lambda: np.atleast_1d(gradient_of_control(case, cut(case.control())))
@@ -173,7 +173,7 @@ def optimisation_rung(case: PhysicsCase) -> Findings:
             np.atleast_1d(reference),
             np.atleast_1d(reference),
             factor=10,
-            depth=case.depth * 1000,
+            depth=case.depth * 10_000,
             again=[np.atleast_1d(m.unbounded[name]) for m in again],
         )
     counts = [np.array([float(m.iterations)]) for m in (found, expected)]
@@ -199,7 +199,7 @@ def handover_rung(case: PhysicsCase) -> Findings:
             expected,
             expected,
             factor=10,
-            depth=case.depth * 1000,
+            depth=case.depth * 10_000,
             again=[again.handed[number][1]],
         )
         other = [a for w, a in control.handed if w != who]
@@ -240,7 +240,7 @@ def cycles_rung(case: PhysicsCase) -> Findings:
             reference,
             reference,
             factor=10,
-            depth=case.depth * 1000,
+            depth=case.depth * 10_000,
             again=[nudged[where]],
         )
 

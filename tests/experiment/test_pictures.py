@@ -21,7 +21,7 @@ EPOCHS = [
     {"epoch": i, "train_loss": 1 / i, "val_loss": 2 / i, "learning_rate": 1e-3}
     for i in (1, 2, 3)
 ]
-ROUNDS = [{"round": i, "iterations": 20 * i, "loss": 0.1**i} for i in (1, 2)]
+ROUNDS = [{"round": i, "iterations": 20 * i, "real_loss": 0.1**i} for i in (1, 2)]
 
 
 def draw(
