@@ -76,7 +76,7 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
             "migration.hybrid=shadow",
             r"`migration\.hybrid` is shadow, which is not built yet",
         ),
-        ("general.mode=hybird", r'`general\.mode` is \"hybird\"; allowed: .*hybrid'),
+        ("general.mode=hybird", r"`general\.mode` is \"hybird\"; allowed: .*hybrid"),
         (
             "data.fields_scheme.dynamic=[velocty]",
             r"`data\.fields_scheme\.dynamic` has `velocty`.* did you mean `velocity`",
