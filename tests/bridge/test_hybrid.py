@@ -16,6 +16,7 @@ from experiment import (
     PHYSICAL,
     PHYSICAL_LAST,
     Checkpoint,
+    CheckpointError,
     Progress,
     RunFolder,
     Settings,
@@ -162,6 +163,8 @@ def interrupted(
 
     def minimising(*arguments: Any) -> Any:
         rounds[0] += 1
+        if place == "signal in a round":
+            os.kill(os.getpid(), signal.SIGTERM)
         if rounds[0] == {"first half": 1, "second half": 2}.get(place):
             raise KeyboardInterrupt
         return minimise(*arguments)
@@ -187,6 +190,7 @@ def test_a_killed_training_goes_on_bitwise_from_any_place(
     for place, reached in {
         "first cycle": (1, 0),
         "first half": (2, 0),
+        "signal in a round": (2, 1),
         "second cycle": (2, 1),
         "signal": (2, 1),
         "second half": (3, 1),
@@ -196,6 +200,16 @@ def test_a_killed_training_goes_on_bitwise_from_any_place(
         synthetic.same(folder / "apart" / LAST, folder / "whole" / LAST)
         physics.same(found[1], whole[1])
         shutil.rmtree(folder / "apart")
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_checkpoint_that_must_be_there_is_missed(folder: Path, side: str) -> None:
+    """Behind the first cycle the physical model has one."""
+    sides = everything(side)
+    assert interrupted(folder, "advection", "second half", *sides) == (3, 1)
+    (folder / "apart" / PHYSICAL_LAST).unlink()
+    with pytest.raises(CheckpointError, match="there is no checkpoint .*physical-last"):
+        trained(folder, "apart", "advection", *sides, "trainer.resume=true")
 
 
 def test_the_other_side_goes_on_inside_a_cycle(folder: Path) -> None:
