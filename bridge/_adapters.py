@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from phiml import math
 from phiml.math import Tensor
@@ -149,6 +150,10 @@ class PhimlBatches:
         self._device = device
         self._layout = " ".join(("batch", "vector", "time", *_AXES[:rank]))
 
+    def augment(self, trajectories: np.ndarray | None, access: str) -> None:
+        """Adds trajectories `(simulation, time, x, y, ..., vector)` to the windows."""
+        cast(Any, self._loader).augment(trajectories, access)
+
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""
         self._loader.set_epoch(epoch, position)
@@ -178,6 +183,10 @@ class TorchCompatibleDataLoader:
     def __init__(self, loader: NamedLoader, *, rank: int) -> None:
         self._loader = loader
         self._layout = " ".join(("batch", "vector", "time", *_AXES[:rank]))
+
+    def augment(self, trajectories: np.ndarray | None, access: str) -> None:
+        """Adds trajectories `(simulation, time, x, y, ..., vector)` to the windows."""
+        cast(Any, self._loader).augment(trajectories, access)
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

@@ -124,8 +124,11 @@ class PhysicalTrainer:
         """The parameters as they are now, float64 `(x, y, ...)` or 0-d."""
         return {n: r.bounded(self.unbounded[n]) for n, r in self.ranges.items()}
 
-    def begin(self) -> None:
+    def begin(self, *, may_be_new: bool = False) -> None:
         """Takes over the last checkpoint if asked to, or moves earlier ones aside.
+
+        Args:
+            may_be_new: A training that is resumed need not have ended a round yet.
 
         Raises:
             CheckpointError: The checkpoint is missing, torn or of something else.
@@ -133,8 +136,10 @@ class PhysicalTrainer:
         if self._begun:
             return
         self._begun = True
+        last = self._folder / PHYSICAL_LAST
         if self.settings.trainer.resume:
-            self._restore(self._folder / PHYSICAL_LAST)
+            if last.exists() or not may_be_new:
+                self._restore(last)
         else:
             self._put_aside()
 
@@ -156,7 +161,8 @@ class PhysicalTrainer:
             while self.state.epoch < until:
                 self._round(run)
                 bar.step(loss=self.state.history[-1]["loss"])
-                if stop.name is not None and self.state.epoch < until:
+                # Also behind the last round of a cycle: others are to come.
+                if stop.name is not None and self.state.epoch < self._rounds:
                     raise Stopped(
                         f"stopped by {stop.name} after {self.state.epoch} rounds of the"
                         " physical model; nothing is lost: go on with"

@@ -66,7 +66,7 @@ def _table(output: str) -> list[str]:
             "trainer.epochs=2",
             "`trainer.epochs` is no setting: did you mean `trainer.synthetic.epochs`?",
         ),
-        ("general.mode=physical", "`general.mode` is physical, which is not built yet"),
+        ("general.mode=physicl", '`general.mode` is "physicl"; allowed: '),
         ("trainer.batch_size=-3", "`trainer.batch_size` is -3; expected"),
         ("migration=step9", "step9"),
         ("--config-name=burger.yaml", "burger"),

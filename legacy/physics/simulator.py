@@ -58,7 +58,8 @@ class SceneSimulator(Simulator):
                 name: centred_grid(values, physical) for name, values in arrays.items()
             }
             if isinstance(physical, Advection):
-                factor = physical.pde_params.velocity_factor
+                # Of a Python number, PhiML's torch backend keeps 32 bits only.
+                factor = np.asarray(physical.pde_params.velocity_factor, np.float64)
                 state["velocity_factor"] = math.tensor(factor)
             scene = Scene.create(str(parent), copy_calling_script=False)
             for frame in range(settings.data.trajectory_length):

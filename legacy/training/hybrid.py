@@ -82,7 +82,9 @@ class HybridTrainer:
         """
         hybrid = self.settings.trainer.hybrid
         self.synthetic.begin(run)
-        self.physical.begin()
+        # In the first cycle its checkpoint is still to come.
+        first = hybrid_epochs(self.settings, 1)
+        self.physical.begin(may_be_new=self.synthetic.epochs_done <= first)
         self.synthetic.train(run, progress, until=hybrid.warm_up_epochs)
         for cycle in range(hybrid.cycles):
             self._cycle(cycle, run, progress)

@@ -82,7 +82,9 @@ class HybridTrainer:
         """
         settings, hybrid = self.settings, self.settings.trainer.hybrid
         self.synthetic.begin(run)
-        self.physical.begin()
+        # In the first cycle its checkpoint is still to come.
+        first = hybrid_epochs(settings, 1)
+        self.physical.begin(may_be_new=self.synthetic.epochs_done <= first)
         self.synthetic.train(run, progress, until=hybrid_epochs(settings, 0))
         for cycle in range(hybrid.cycles):
             states = new_states(settings, cycle)

@@ -74,9 +74,9 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
         ("migration.model=phimll", r"`migration\.model` is \"phimll\"; allowed"),
         (
             "migration.hybrid=shadow",
-            r"`migration\.hybrid` is shadow, which is not buil",
+            r"`migration\.hybrid` is shadow, which is not built yet",
         ),
-        ("general.mode=hybrid", r"`general\.mode` is hybrid, which is not built yet"),
+        ("general.mode=hybird", r"`general\.mode` is \"hybird\"; allowed: .*hybrid"),
         (
             "data.fields_scheme.dynamic=[velocty]",
             r"`data\.fields_scheme\.dynamic` has `velocty`.* did you mean `velocity`",

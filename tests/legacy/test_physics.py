@@ -13,6 +13,11 @@ from legacy.physics import AdvectionModel, BurgersModel, centred_grid, compiled_
 from tests.helpers import relative_error, small
 
 
+@pytest.fixture(autouse=True)
+def _torch() -> None:
+    math.use("torch")
+
+
 def numpy(field: Field) -> np.ndarray:
     names = [d for d in ("x", "y", "vector") if d in field.values.shape]
     return field.values.numpy(names)
@@ -23,6 +28,8 @@ def burgers(path: Path, cells: int, *overrides: str) -> Burgers:
         path,
         f"model.physical.resolution={{x: {cells}, y: 8}}",
         "model.physical.domain={x: 1.0, y: 1.0}",
+        # Inside the stability limit of these cells at the default time step.
+        "trainer.physical.learnable_parameters.0.initial_guess=1e-4",
         *overrides,
     ).model.physical
     assert isinstance(physical, Burgers)

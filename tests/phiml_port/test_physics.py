@@ -1,0 +1,338 @@
+"""The candidate's physics: exact solutions, gradients, backends, scenes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from phiml import math
+from phiml.math import Tensor, channel, spatial
+
+from experiment import (
+    Burgers,
+    Progress,
+    SceneError,
+    Settings,
+    channel_plan,
+    generate,
+    grid_positions,
+    initial_state,
+    new_states,
+    open_scene,
+    parameter_ranges,
+    true_parameter,
+)
+from legacy import physics as legacy_physics
+from phiml_port.data import PhiMLDataset, read_scene
+from phiml_port.physics import (
+    AdvectionModel,
+    BurgersModel,
+    PhysicalModel,
+    SceneSimulator,
+    TensorLearner,
+    physics_backend,
+)
+from tests.bridge.test_step1 import DOUBLE, folder_for
+from tests.helpers import relative_error, small
+from tests.legacy.test_physics import burgers, cole_hopf
+
+EXPERIMENTS = ("burgers", "advection")
+BACKENDS = ("torch", "jax")
+#: Few cells, more along one axis, and edges that differ.
+UNEVEN = (
+    "model/synthetic=convnet",
+    "model.physical.resolution={x: 11, y: 13}",
+    "model.physical.domain={x: 8.0, y: 4.0}",
+)
+
+
+@pytest.fixture(autouse=True)
+def _torch() -> None:
+    math.use("torch")
+
+
+def named(values: np.ndarray) -> Tensor:
+    """`(x, y)` or `(x, y, vector)` as a tensor."""
+    dims: list[Any] = [spatial("x,y")]
+    if values.ndim > 2:
+        dims.append(channel(vector="x,y"))
+    result: Any = math.tensor(values, *dims)
+    return result
+
+
+def as_array(tensor: Any) -> np.ndarray:
+    return tensor.numpy([d for d in ("x", "y", "vector") if d in tensor.shape])
+
+
+def cells_of(physical: Any) -> dict[str, float]:
+    return {a: physical.domain[a] / physical.resolution[a] for a in physical.domain}
+
+
+def cole_hopf_error(path: Path, cells: int) -> float:
+    """Relative error at t = 0.2 with dt in proportion to dx."""
+    viscosity, end, steps = 0.1, 0.2, cells // 2
+    physical = burgers(path, cells)
+    x = np.asarray(grid_positions(physical)["x"])
+    model = BurgersModel(
+        dt=end / steps, diffusion_substeps=5 * cells // 16, cells=cells_of(physical)
+    )
+    with math.precision(64):
+        velocity = named(np.stack([cole_hopf(x, 0, viscosity), 0 * x], -1))
+        nu = named(np.full_like(x, viscosity))
+        step = math.jit_compile(model.step)
+        for _ in range(steps):
+            velocity = step(velocity, nu)
+        found = as_array(velocity)
+    np.testing.assert_array_equal(found[..., 1], 0)
+    return relative_error(found[..., 0], cole_hopf(x, end, viscosity))
+
+
+def test_burgers_converges_to_cole_hopf_at_first_order(tmp_path: Path) -> None:
+    """Semi-Lagrangian with dt ~ dx and splitting: the error halves with dx."""
+    errors = [cole_hopf_error(tmp_path, cells) for cells in (32, 64, 128)]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert errors[-1] < 0.03
+    assert (orders > 0.9).all() and (orders < 1.3).all(), (errors, orders)
+
+
+def test_a_heat_mode_decays_at_the_rate_of_the_scheme(tmp_path: Path) -> None:
+    """Without velocity to carry it, one mode shrinks by (1 - nu dt' k'^2) a substep.
+
+    k'^2 = (2 - 2 cos(k dx)) / dx^2 is the central Laplacian's eigenvalue, and close to
+    k^2, so the decay is close to exp(-nu k^2 t).
+    """
+    physical = burgers(tmp_path, 64)
+    phase = np.asarray(grid_positions(physical)["x"]) * 2 * np.pi
+    viscosity, dt = 0.05, 0.01
+    start = np.stack([0 * phase, 1e-9 * np.sin(phase)], -1)
+    model = BurgersModel(dt=dt, diffusion_substeps=5, cells=cells_of(physical))
+    with math.precision(64):
+        after = as_array(model.step(named(start), named(np.full_like(phase, 0.05))))
+        # A number is as good as a field of it.
+        number: Any = math.tensor(np.asarray(viscosity))
+        same = as_array(model.step(named(start), number))
+    eigenvalue = (2 - 2 * np.cos(2 * np.pi / 64)) * 64**2
+    factor = (1 - viscosity * dt / 5 * eigenvalue) ** 5
+    assert relative_error(after[..., 1], factor * start[..., 1]) < 1e-9
+    assert factor == pytest.approx(np.exp(-viscosity * (2 * np.pi) ** 2 * dt), rel=1e-3)
+    assert relative_error(same, after) < 1e-14
+
+
+def test_a_viscosity_that_varies_multiplies_the_laplacian(tmp_path: Path) -> None:
+    """One substep from a small field: u + dt nu(x) lap u, by NumPy."""
+    physical = burgers(tmp_path, 16)
+    generator = np.random.default_rng(0)
+    start = 1e-12 * generator.standard_normal((16, 8, 2))
+    nu = generator.uniform(0, 1e-2, (16, 8))
+    dt = 0.05
+    laplacian = sum(
+        (np.roll(start, 1, a) - 2 * start + np.roll(start, -1, a)) * n**2
+        for a, n in ((0, 16), (1, 8))
+    )
+    with math.precision(64):
+        model = BurgersModel(dt=dt, diffusion_substeps=1, cells=cells_of(physical))
+        after = as_array(model.step(named(start), named(nu)))
+    assert relative_error(after, start + dt * nu[..., None] * laplacian) < 1e-9
+
+
+def test_advection_by_whole_cells_is_a_shift() -> None:
+    density = np.random.default_rng(0).standard_normal((16, 8))
+    velocity = np.tile([1.0, -0.5], (16, 8, 1))
+    with math.precision(64):
+        model = AdvectionModel(dt=2.0, cells={"x": 0.5, "y": 0.5})
+        once = model.step(named(density), named(velocity), math.tensor(1.0))
+        twice = model.step(named(density), named(velocity), math.tensor(2.0))
+        back = model.step(once, named(velocity), math.tensor(-1.0))
+        # Read in here: outside, PhiML casts to 32 bits.
+        found = [as_array(density) for density in (once, twice, back)]
+    # Cells are 0.5 m wide: 2 m and -1 m are 4 and -2 cells.
+    for values, shift in zip(found, ((4, -2), (8, -4), (0, 0)), strict=True):
+        assert relative_error(values, np.roll(density, shift, (0, 1))) < 1e-13
+
+
+def learner_for(
+    path: Path, experiment: str, *overrides: str
+) -> tuple[Settings, TensorLearner]:
+    folder_for(path, experiment)
+    settings = small(path, DOUBLE, *overrides, experiment=experiment)
+    return settings, TensorLearner(settings, PhiMLDataset(settings, [0, 1]))
+
+
+def truth(settings: Settings) -> dict[str, np.ndarray]:
+    physical = settings.model.physical
+    return {n: true_parameter(physical, n) for n in parameter_ranges(settings)}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_both_backends_give_the_same_roll_out(tmp_path: Path, experiment: str) -> None:
+    folder_for(tmp_path, experiment)
+    found, losses = {}, {}
+    for backend in BACKENDS:
+        settings = small(
+            tmp_path,
+            *(DOUBLE, f"migration.phiml_backend={backend}"),
+            experiment=experiment,
+        )
+        learner = TensorLearner(settings, PhiMLDataset(settings, [0, 1]))
+        start = {n: r.start for n, r in parameter_ranges(settings).items()}
+        found[backend] = learner.rollout(truth(settings), new_states(settings, 0), 5)
+        losses[backend] = learner.loss(start)
+    assert found["jax"].dtype == np.float64
+    assert relative_error(found["jax"], found["torch"]) < 1e-12
+    assert losses["jax"] == pytest.approx(losses["torch"], rel=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_gradient_against_finite_differences(
+    tmp_path: Path, experiment: str, backend: str
+) -> None:
+    """Central differences of step h: the error is of order h^2 and of rounding over h.
+
+    Away from the guess, so that no term vanishes.
+    """
+    settings, learner = learner_for(
+        *(tmp_path, experiment, f"migration.phiml_backend={backend}"),
+        # JAX takes long to compile.
+        *(("trainer.rollout_steps=1",) if backend == "jax" else ()),
+    )
+    (held,) = parameter_ranges(settings).values()
+    generator, step = np.random.default_rng(0), 1e-4
+    point = held.start + 0.3 * generator.standard_normal(held.start.shape)
+    loss, gradient = learner.loss_and_gradient({held.name: point})
+    with math.precision(64):
+        value = float(math.stop_gradient(loss))
+        slopes = gradient[held.name].numpy("x,y" if point.ndim else ())
+    assert value == pytest.approx(learner.loss({held.name: point}), rel=1e-13)
+    cells: list[Any] = [()]
+    if point.ndim:
+        order = generator.permutation(point.size)[:4]
+        cells = [np.unravel_index(int(i), point.shape) for i in order]
+    for cell in cells:
+        values = []
+        for sign in (1, -1):
+            moved = np.array(point)
+            moved[cell] += sign * step
+            values.append(learner.loss({held.name: moved}))
+        slope = (values[0] - values[1]) / (2 * step)
+        assert slope != 0
+        assert slopes[cell] == pytest.approx(slope, rel=1e-5), (cell, slope)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_many_simulations_at_once_are_those_of_each(
+    tmp_path: Path, experiment: str
+) -> None:
+    settings, learner = learner_for(tmp_path, experiment, "trainer.hybrid.alpha=1.0")
+    states = np.concatenate([new_states(settings, cycle) for cycle in (0, 1)])
+    assert len(states) == 4
+    together = learner.rollout(truth(settings), states, 6)
+    assert together.shape == (4, 6, *states.shape[1:])
+    np.testing.assert_array_equal(together[:, 0], states)
+    for i in range(4):
+        alone = learner.rollout(truth(settings), states[i : i + 1], 6)
+        assert relative_error(alone[0], together[i]) < 1e-14
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_what_is_compiled_is_what_is_written(tmp_path: Path, experiment: str) -> None:
+    """Tracing must not bake anything in: other states and parameters, same compiled."""
+    settings, learner = learner_for(tmp_path, experiment)
+    model, plan = PhysicalModel(settings.model.physical), channel_plan(settings)
+    for number, scale in ((7, 1.0), (8, 0.5)):
+        fields = initial_state(settings.model.physical, 0, number)
+        parameters = {n: scale * p for n, p in truth(settings).items()}
+        states = np.concatenate(
+            [fields[n].reshape(16, 8, -1) for n in plan.fields], -1
+        )[None]
+        found = learner.rollout(parameters, states, 4)[0]
+        with math.precision(64):
+            state: dict[str, Any] = {n: named(fields[n]) for n in plan.fields}
+            known = {n: model.tensor(p) for n, p in parameters.items()}
+            for frame in range(1, 4):
+                state = model.step(state, known)
+                expected = np.concatenate(
+                    [as_array(state[n]).reshape(16, 8, -1) for n in plan.fields], -1
+                )
+                assert relative_error(found[frame], expected) < 1e-14
+    for shift in (0.0, 0.4):
+        point = {n: r.start + shift for n, r in parameter_ranges(settings).items()}
+        with math.precision(64):
+            eager = float(learner._loss(learner._windows, learner._tensors(point)))
+        assert learner.loss(point) == pytest.approx(eager, rel=1e-13)
+
+
+def written(path: Path, side: str, experiment: str, *overrides: str) -> Settings:
+    settings = small(
+        path, f"data.data_dir={path}/{side}", *overrides, experiment=experiment
+    )
+    simulators: dict[str, Any] = {
+        "legacy": legacy_physics.SceneSimulator,
+        "phiml": SceneSimulator,
+    }
+    done = generate(settings, simulators[side](settings), Progress())
+    assert done == settings.data.num_simulations
+    return settings
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.parametrize(
+    ("precision", "bound"), [("float32", 2e-6), ("float64", 1e-13)]
+)
+def test_scenes_are_those_of_the_control(
+    tmp_path: Path, experiment: str, precision: str, bound: float
+) -> None:
+    """More frames than one compiled call moves on, on a grid of uneven cells."""
+    overrides = (
+        *UNEVEN,
+        DOUBLE,
+        f"data.precision={precision}",
+        "data.trajectory_length=11",
+        "model.physical.pde_params.viscosity='0.01 * (1 + x/size_x)'"
+        if experiment == "burgers"
+        else "model.physical.pde_params.velocity_factor=0.7",
+    )
+    control = written(tmp_path, "legacy", experiment, *overrides)
+    candidate = written(tmp_path, "phiml", experiment, *overrides)
+    for number in range(4):
+        assert open_scene(candidate, number).settings is candidate
+        left, right = read_scene(candidate, number), read_scene(control, number)
+        assert left.shape == (11, 11, 13, left.shape[-1])
+        # Every frame, as the last ones alone would hide a shift in time.
+        for frame in range(11):
+            assert relative_error(left[frame], right[frame]) < bound
+    # What is there is found again.
+    assert generate(candidate, SceneSimulator(candidate), Progress()) == 0
+
+
+def test_scenes_of_the_other_backend_are_the_same(tmp_path: Path) -> None:
+    double = (DOUBLE, "data.precision=float64")
+    settings = written(tmp_path, "phiml", "burgers", *double)
+    arrays = [read_scene(settings, i) for i in range(4)]
+    other = small(
+        tmp_path, *double, "migration.phiml_backend=jax", f"data.data_dir={tmp_path}/j"
+    )
+    generate(other, SceneSimulator(other), Progress())
+    for number, values in enumerate(arrays):
+        assert relative_error(read_scene(other, number), values) < 1e-12
+
+
+def test_a_simulation_that_diverges_is_not_kept(tmp_path: Path) -> None:
+    """Explicit diffusion at 20 times its stability limit, as the control says it."""
+    settings = small(
+        tmp_path,
+        "model.physical.pde_params.viscosity=30.0",
+        "data.trajectory_length=20",
+    )
+    assert isinstance(settings.model.physical, Burgers)
+    with pytest.raises(SceneError) as caught:
+        generate(settings, SceneSimulator(settings), Progress())
+    with pytest.raises(SceneError) as expected:
+        generate(settings, legacy_physics.SceneSimulator(settings), Progress())
+    assert str(caught.value) == str(expected.value)
+    assert "simulation 0 is diverging at step" in str(caught.value)
+    assert not list(Path(settings.data.data_dir).glob("sim_*"))
+
+
+def test_the_backends_by_name() -> None:
+    assert [physics_backend(name).name for name in BACKENDS] == list(BACKENDS)
