@@ -48,6 +48,14 @@ class TensorLearner(PhysicalLearner):
         self._model = PhysicalModel(settings.model.physical)
         self._real = self._windows = self._chosen()
         self._compiled = math.jit_compile(self._loss)
+        # torch can't trace a gradient; there it follows the compiled loss.
+        if settings.migration.phiml_backend == "jax":
+            whole: Any = math.gradient(self._loss, "values", get_output=True)
+            self._differentiated: Any = math.jit_compile(whole)
+        else:
+            self._differentiated = math.gradient(
+                self._compiled, "values", get_output=True
+            )
         self._moved = math.jit_compile(self._roll, auxiliary_args="steps")
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
@@ -72,8 +80,7 @@ class TensorLearner(PhysicalLearner):
     def loss_and_gradient(self, unbounded: Unbounded) -> tuple[Any, Any]:
         """The loss and its gradient by the unbounded values, native tensors."""
         with self._backend, math.precision(self._bits):
-            gradient = math.gradient(self._compiled, "values", get_output=True)
-            return gradient(self._windows, self._tensors(unbounded))
+            return self._differentiated(self._windows, self._tensors(unbounded))
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
