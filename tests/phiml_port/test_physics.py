@@ -201,7 +201,8 @@ def test_the_gradient_against_finite_differences(
     point = held.start + 0.3 * generator.standard_normal(held.start.shape)
     loss, gradient = learner.loss_and_gradient({held.name: point})
     with math.precision(64):
-        value = float(math.stop_gradient(loss))
+        detached: Any = math.stop_gradient(loss)
+        value = float(detached)
         slopes = gradient[held.name].numpy("x,y" if point.ndim else ())
     assert value == pytest.approx(learner.loss({held.name: point}), rel=1e-13)
     cells: list[Any] = [()]
