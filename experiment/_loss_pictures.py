@@ -20,7 +20,8 @@ def draw_losses(histories: Mapping[str, History], folder: Path) -> list[str]:
 
     Args:
         histories: Rows by `SYNTHETIC` (epoch, train_loss, val_loss, learning_rate)
-            and `PHYSICAL` (round, iterations, real_loss); either may be empty or missing.
+            and `PHYSICAL` (round, iterations, real_loss); either may be empty or
+            missing.
         folder: Where the file goes.
 
     Returns:

@@ -138,6 +138,10 @@ class SyntheticTrainer:
                     self._schedule.step()
                 rate = float(self.optimiser.param_groups[0]["lr"])
                 log.end_epoch(self.validation_loss(), rate)
+                # A signal that came during validation; epochs may be left to others.
+                whole = self.settings.trainer.synthetic.epochs
+                if stop.name is not None and log.state.epoch < whole:
+                    log.stop(stop.name)
         return log.state
 
     def training_step(

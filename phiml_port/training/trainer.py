@@ -157,6 +157,10 @@ class SyntheticTrainer:
                 rate = self._rate_after(log.state)
                 nn.set_learning_rate(self.optimiser, rate)
                 log.end_epoch(self.validation_loss(), rate)
+                # A signal that came during validation; epochs may be left to others.
+                whole = self.settings.trainer.synthetic.epochs
+                if stop.name is not None and log.state.epoch < whole:
+                    log.stop(stop.name)
         return log.state
 
     def training_step(self, windows: Tensor, check: Callable[[float], None]) -> float:
