@@ -210,6 +210,7 @@ def _field_types(kind: Any) -> dict[str, Any]:
 def _impossible(settings: Settings) -> Iterator[str]:
     """What each value alone allows and all of them together do not."""
     yield from _impossible_switches(settings)
+    yield from _impossible_processes(settings)
     yield from _impossible_fields(settings)
     grid = [*_impossible_grid(settings)]
     yield from grid
@@ -243,6 +244,18 @@ def _impossible_switches(settings: Settings) -> Iterator[str]:
                 f"`migration.{switch.component}` is {value}, which is not built yet;"
                 f" allowed now: {', '.join(built)}."
             )
+
+
+def _impossible_processes(settings: Settings) -> Iterator[str]:
+    migration = settings.migration
+    on_jax = migration.physics == "phiml" and migration.phiml_backend == "jax"
+    if on_jax and migration.data == "legacy" and settings.data.num_workers > 0:
+        yield (
+            f"`data.num_workers` is {settings.data.num_workers} with"
+            " `migration.data=legacy` and `migration.phiml_backend=jax`: torch's loader"
+            " forks processes, which locks up once JAX runs; use 0, `migration.data="
+            "phiml`, or `migration.phiml_backend=torch`."
+        )
 
 
 def _impossible_fields(settings: Settings) -> Iterator[str]:

@@ -261,3 +261,11 @@ def test_what_cannot_be_learned_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         small(tmp_path, override, experiment=experiment)
+
+
+def test_jax_beside_forked_loader_processes_is_refused(tmp_path: Path) -> None:
+    own = ("migration.physics=phiml", "migration.phiml_backend=jax")
+    small(tmp_path, *own)
+    small(tmp_path, *own, "data.num_workers=2", "migration.data=phiml")
+    with pytest.raises(SettingsError, match="locks up once JAX runs"):
+        small(tmp_path, *own, "data.num_workers=2")

@@ -68,6 +68,8 @@ def test_validation_windows_come_as_numbered(burgers_folder: Path) -> None:
     assert torch.equal(torch.cat(list(loader)), torch.stack(list(dataset)))  # type: ignore[arg-type]
 
 
+# JAX, which another test may have loaded, warns of the fork; the settings refuse both.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_worker_processes_give_the_same_batches(burgers_folder: Path) -> None:
     alone = WindowLoader(small(burgers_folder), [0, 1], shuffle=True)
     helped = WindowLoader(
