@@ -223,7 +223,7 @@ def hybrid(folder: Path) -> None:
         *("trainer.hybrid.epochs=1", "trainer.train_sim=[0,1,2,3]"),
     )
     simulated(experiment_settings(folder, "burgers", *common))
-    for number in range(4):
+    for number in range(3):
         for preset in times if number % 2 else reversed(times):
             settings = experiment_settings(
                 folder, "burgers", f"migration={preset}", *common

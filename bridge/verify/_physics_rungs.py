@@ -137,7 +137,7 @@ def gradient_rung(case: PhysicsCase) -> Findings:
         expected,
         expected,
         factor=2,
-        depth=case.depth * 100,
+        depth=case.depth * 10_000,
     )
     expected = np.atleast_1d(gradient_of_control(case, control))
     found = np.atleast_1d(gradient_of_candidate(case, candidate))

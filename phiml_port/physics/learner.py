@@ -25,6 +25,10 @@ from phiml_port.physics.model import (
     split,
 )
 
+#: Frames of a roll-out that one compiled call moves on; a whole trajectory in one call
+#: runs no faster, and takes seconds to compile.
+_CHUNK = 4
+
 
 class TensorLearner(PhysicalLearner):
     """The roll-out of all windows and its loss as one compiled function.
@@ -128,16 +132,19 @@ class TensorLearner(PhysicalLearner):
     def rollout(
         self, parameters: Mapping[str, np.ndarray], states: np.ndarray, frames: int
     ) -> np.ndarray:
-        """See `PhysicalLearner.rollout`; every simulation and frame in one call."""
+        """See `PhysicalLearner.rollout`; all simulations and some frames a call."""
         with self._backend, math.precision(self._bits):
             known = {n: self._model.tensor(p) for n, p in parameters.items()}
             state = split(named_states(states, self._plan, self._axes), self._plan)
-            every = self._moved(state, self._all(known), steps=frames - 1)
-            result = [
-                np.concatenate(joined(fields, self._plan, self._axes), -1)
-                for fields in every
-            ]
-        return np.stack([states, *result], 1).astype(states.dtype)
+            every = [states]
+            while len(every) < frames:
+                moved = self._moved(state, self._all(known), steps=_CHUNK)
+                every += [
+                    np.concatenate(joined(fields, self._plan, self._axes), -1)
+                    for fields in moved
+                ]
+                state = moved[-1]
+        return np.stack(every[:frames], 1).astype(states.dtype)
 
     def _roll(
         self, state: Mapping[str, Any], parameters: Mapping[str, Any], steps: int
