@@ -217,30 +217,36 @@ def _port_gradient(learner: Any, start: Any) -> Work:
 
 def hybrid(folder: Path) -> None:
     """The hybrid training of Burgers, 2 cycles, same work, end to end."""
-    times: dict[str, list[float]] = {"legacy": [], "full": []}
+    jax = "migration.phiml_backend=jax"
+    sides = {
+        "legacy": ("migration=legacy",),
+        "full": ("migration=full",),
+        "full, physics on JAX": ("migration=full", jax),
+    }
+    times: dict[str, list[float]] = {name: [] for name in sides}
     common = (
         *("general.mode=hybrid", "trainer.hybrid.warm_up_epochs=1"),
         *("trainer.hybrid.epochs=1", "trainer.train_sim=[0,1,2,3]"),
     )
     simulated(experiment_settings(folder, "burgers", *common))
     for number in range(3):
-        for preset in times if number % 2 else reversed(times):
-            settings = experiment_settings(
-                folder, "burgers", f"migration={preset}", *common
-            )
+        for name in sides if number % 2 else reversed(sides):
+            own = sides[name]
+            settings = experiment_settings(folder, "burgers", *own, *common)
             start = time.perf_counter()
             trainer = physics.build_hybrid_trainer(training_settings(settings))
             trainer.train(RunFolder(settings), Progress())
-            times[preset].append(time.perf_counter() - start)
+            times[name].append(time.perf_counter() - start)
             rows = trainer.physical.state.history
             print(
-                f"  {preset}: {times[preset][-1]:.1f} s, of it physical"
-                f" {sum(r['seconds'] for r in rows):.1f} s"
+                f"  {name}: {times[name][-1]:.1f} s, of it physical"
+                f" {sum(r['seconds'] for r in rows):.1f} s",
+                flush=True,
             )
-    ratios = [b / a for a, b in zip(times["full"], times["legacy"], strict=True)]
-    print(
-        f"hybrid, legacy / full: median {np.median(ratios):.2f}, {np.round(ratios, 2)}"
-    )
+    for name in ("full", "full, physics on JAX"):
+        pairs = zip(times[name], times["legacy"], strict=True)
+        ratios = np.round([b / a for a, b in pairs], 2)
+        print(f"hybrid, legacy / {name}: median {np.median(ratios):.2f}, {ratios}")
 
 
 def recover(folder: Path) -> None:
