@@ -6,9 +6,9 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def loader(folder: Path) -> None:
     legacy = build_loader(settings, settings.trainer.train_sim, True)
     port = phiml_loader(settings, settings.trainer.train_sim, True)
     count = len(port.dataset)
-    bare = _bare(settings, port.dataset.real[0].load().base)
+    bare = _bare(settings)
     epochs = 5
     ratio = interleaved(_epoch(port), _epoch(legacy), rounds=25, calls=epochs)
     print(f"time of an epoch of windows, step3 / legacy: {ratio}")
@@ -57,7 +57,7 @@ def _epoch(loader: Any) -> Callable[[], None]:
     return run
 
 
-def _bare(settings: Settings, _: Any) -> Callable[[], None]:
+def _bare(settings: Settings) -> Callable[[], None]:
     """A loop over the same windows into one buffer: the least that NumPy can do."""
     port = phiml_loader(settings, settings.trainer.train_sim, True)
     trajectories = [np.array(s.load()) for s in port.dataset.real]
@@ -228,8 +228,8 @@ def _many(folder: Path, count: int, frames: int, more: tuple[str, ...]) -> Setti
 
 def _copies_of_one(settings: Settings) -> None:
     """Simulates once and copies the Scene: how much there is counts here, not what."""
-    one = replace_count(settings)
-    simulated(one)
+    one = replace(settings.data, num_simulations=1)
+    simulated(replace(settings, data=one))
     for simulation in range(1, settings.data.num_simulations):
         target = scene_path(settings, simulation)
         if not target.exists():
@@ -237,13 +237,6 @@ def _copies_of_one(settings: Settings) -> None:
         described = json.loads((target / "description.json").read_text())
         described["simulation"] = simulation
         (target / "description.json").write_text(json.dumps(described))
-
-
-def replace_count(settings: Settings) -> Settings:
-    """The settings with the first simulation only."""
-    from dataclasses import replace
-
-    return replace(settings, data=replace(settings.data, num_simulations=1))
 
 
 def _cache_bytes(folder: Path) -> int:
@@ -384,7 +377,6 @@ def _part() -> None:
 
 
 if __name__ == "__main__":
-    tempfile.tempdir = None
     if len(sys.argv) > 1 and sys.argv[1] in _PARTS:
         _part()
     else:
