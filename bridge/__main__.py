@@ -166,7 +166,7 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
 
 
 def benchmarks() -> Any:
-    """The measuring commands in `benchmarks/`; loaded by name, as no part of the bridge.
+    """What measures, in `benchmarks/`; loaded by name, as no part of the bridge.
 
     Raises:
         UserError: The folder is not there.

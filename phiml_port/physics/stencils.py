@@ -40,16 +40,15 @@ def carried(
     return found
 
 
-def _by_axis(numbers: Mapping[str, float]) -> Tensor:
+def _by_axis(numbers: Mapping[str, float]) -> Any:
     """A number for each axis `(vector)`, or one for all if they are equal.
 
     torch multiplies by a number twice as fast as by a short vector.
     """
-    values = list(numbers.values())
-    result: Any = math.wrap(np.asarray(values[0]))
-    if len(set(values)) > 1:
-        result = math.wrap(values, channel(vector=tuple(numbers)))
-    return result
+    several = list(numbers.values())
+    if len(set(several)) > 1:
+        return math.wrap(several, channel(vector=tuple(numbers)))
+    return math.wrap(np.asarray(several[0]))
 
 
 def diffused(
@@ -75,7 +74,8 @@ def diffused(
     at_once = min(_HALO, smallest)
     for done in range(0, steps, at_once):
         apart = _diffused(apart, amount, cells, min(at_once, steps - done))
-    return math.unpack_dim(apart, "_several", others)
+    result: Any = math.unpack_dim(apart, "_several", others)
+    return result
 
 
 def _diffused(
