@@ -44,8 +44,8 @@ def check_code(environment: Path) -> None:
     """
     for package in ("experiment", "legacy", "phiml_port", "bridge"):
         found = find_spec(package)
-        origin = found.origin if found else None
-        if origin is None or not Path(origin).is_relative_to(environment):
+        origin = Path(found.origin).resolve() if found and found.origin else None
+        if origin is None or not origin.is_relative_to(environment.resolve()):
             raise RuntimeError(
                 f"`{package}` would be imported from {origin}, expected a place in"
                 f" {environment}; unset ASV_PYTHONPATH and run asv anew"

@@ -25,7 +25,7 @@ BENCH = (
 )
 #: A smaller change of a ratio is called equal; wider than the ratio of the control to
 #: itself is seen to be off 1.
-BAND = 0.15
+BAND = 0.25
 KEPT = Path(".asv")
 MACHINE = "this-machine"
 
