@@ -1,7 +1,7 @@
 """What a benchmark case is: the same work on several sides, and how they agree."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -49,8 +49,14 @@ class Case:
             asks for equal bits.
         profile: The smallest profile that runs it.
         calls: Runs in a round, so that a round takes some milliseconds at least.
-        gated: Whether being slower than the control fails the gate. An opt-in side
-            (JAX) isn't; the docs say why.
+        gated: Whether a candidate that is slower than the control fails the gate; a
+            cost that is only reported (compiling, importing) doesn't.
+        references: Builders of what the sides are seen beside and no gate judges: a
+            loop by hand (`bare`), PhiFlow without compiling (`eager`), the opt-in
+            backend (`jax`). Their outcome and work are checked like any side's.
+
+    Raises:
+        ValueError: There is no side, or a name is both a side and a reference.
     """
 
     name: str
@@ -61,8 +67,31 @@ class Case:
     profile: Profile = "fast"
     calls: int = 1
     gated: bool = True
+    references: Mapping[str, Builder] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.sides:
+            raise ValueError(f"`{self.name}` has no side; expected at least one")
+        both = sorted(self.sides.keys() & self.references.keys())
+        if both:
+            raise ValueError(
+                f"`{self.name}` has {', '.join(both)} in `sides` and in `references`;"
+                " a gate judges it or it doesn't"
+            )
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """All sides but the control."""
+        """What a gate compares with the control; none where there is no control."""
+        if CONTROL not in self.sides:
+            return ()
         return tuple(side for side in self.sides if side != CONTROL)
+
+    @property
+    def builders(self) -> dict[str, Builder]:
+        """Sides and references, the baseline first."""
+        return {**self.sides, **self.references}
+
+    @property
+    def baseline(self) -> str:
+        """What all others must agree with: the control, or else the first side."""
+        return CONTROL if CONTROL in self.sides else next(iter(self.sides))

@@ -1,0 +1,107 @@
+"""Whether the sides of a case do the same work with the same outcome, in sentences."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks._case import Case, Subject
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a side does and gives, taken before it is timed."""
+
+    work: Mapping[str, int]
+    outcome: Mapping[str, np.ndarray]
+
+
+def observed(subject: Subject) -> Observed:
+    """Takes the outcome of a subject; do it before the first `run`."""
+    return Observed(dict(subject.work), dict(subject.outcome()))
+
+
+def same(case: Case, subjects: Mapping[str, Subject]) -> bool:
+    """Whether `differences` finds nothing."""
+    return not differences(case, subjects)
+
+
+def differences(case: Case, subjects: Mapping[str, Subject]) -> list[str]:
+    """Where subjects of a case differ from its baseline, a sentence each.
+
+    Args:
+        case: The case.
+        subjects: Built sides and references by name, the baseline among them.
+
+    Raises:
+        ValueError: The baseline is missing, so that nothing could be compared.
+    """
+    if case.baseline not in subjects:
+        raise ValueError(
+            f"`subjects` of {case.name} are {', '.join(subjects)}; expected"
+            f" {case.baseline} among them, which the others are compared with"
+        )
+    expected = observed(subjects[case.baseline])
+    found = unusable(case, expected)
+    for name, subject in subjects.items():
+        if name != case.baseline:
+            found += unlike(case, name, observed(subject), expected)
+    return found
+
+
+def unusable(case: Case, expected: Observed) -> list[str]:
+    """Why nothing can be compared with a baseline, a sentence each."""
+    name = f"{case.name}, {case.baseline}"
+    found = []
+    if not expected.work:
+        found.append(f"{name}: no work is counted, expected samples, steps or the like")
+    if not any(array.size for array in expected.outcome.values()):
+        found.append(f"{name}: the outcome has no values, so it proves nothing")
+    for key, array in expected.outcome.items():
+        if not np.isfinite(array).all():
+            found.append(f"{name}: `{key}` has values that are not finite")
+    return found
+
+
+def unlike(case: Case, side: str, got: Observed, expected: Observed) -> list[str]:
+    """Where a side differs from the baseline, a sentence each."""
+    found = [
+        f"{side}: {key} of the work is {got.work.get(key)}, expected"
+        f" {expected.work.get(key)} as for {case.baseline}"
+        for key in sorted(got.work.keys() | expected.work.keys())
+        if got.work.get(key) != expected.work.get(key)
+    ]
+    for key, array in expected.outcome.items():
+        if key not in got.outcome:
+            found.append(f"{side}: `{key}` is missing from the outcome")
+            continue
+        problems = _unequal(got.outcome[key], array, case.tolerance)
+        found += [f"{side}: `{key}` {problem}" for problem in problems]
+    extra = sorted(got.outcome.keys() - expected.outcome.keys())
+    found += [f"{side}: `{key}` is extra, {case.baseline} has none" for key in extra]
+    return [f"{case.name}, {sentence}" for sentence in found]
+
+
+def _unequal(got: np.ndarray, expected: np.ndarray, tolerance: float) -> Iterator[str]:
+    """The first thing that differs; what comes behind it would follow from it."""
+    if got.shape != expected.shape:
+        yield f"has the shape {got.shape}, expected {expected.shape}"
+    elif got.dtype.kind != expected.dtype.kind:
+        yield f"is {got.dtype}, expected {expected.dtype} or another size of its kind"
+    elif not np.isfinite(got).all():
+        yield f"has {int((~np.isfinite(got)).sum())} values that are not finite"
+    elif tolerance == 0:
+        if got.dtype != expected.dtype:
+            yield f"is {got.dtype}, expected {expected.dtype}: equal bits are asked for"
+        elif got.tobytes() != expected.tobytes():
+            yield f"is off by {_distance(got, expected):.1e} relative L2, allowed 0"
+    elif (distance := _distance(got, expected)) > tolerance:
+        yield f"is off by {distance:.1e} relative L2, allowed {tolerance:.1e}"
+
+
+def _distance(got: np.ndarray, expected: np.ndarray) -> float:
+    """Relative L2 distance; of zeros, 0 if both are and infinity if not."""
+    wide = expected.astype(np.float64)
+    far = float(np.linalg.norm(got.astype(np.float64) - wide))
+    size = float(np.linalg.norm(wide))
+    return far / size if size > 0 else (0.0 if far == 0 else float("inf"))
