@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # nothing that depends on it can pull another build.
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
-.PHONY: run test lint clean
+.PHONY: run test lint speed clean
 
 run: $(VENV)/.run
 	$(BIN)/python run.py --config-name=burgers.yaml
@@ -20,8 +20,12 @@ lint: $(VENV)/.dev
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# The newest commit against the one before: a few benchmarks of asv.
+speed: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.speed
+
 clean:
-	rm -rf $(VENV) data cache checkpoints runs
+	rm -rf .asv $(VENV) data cache checkpoints runs
 
 $(VENV)/.run: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

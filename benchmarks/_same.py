@@ -94,14 +94,23 @@ def _unequal(got: np.ndarray, expected: np.ndarray, tolerance: float) -> Iterato
         if got.dtype != expected.dtype:
             yield f"is {got.dtype}, expected {expected.dtype}: equal bits are asked for"
         elif got.tobytes() != expected.tobytes():
-            yield f"is off by {_distance(got, expected):.1e} relative L2, allowed 0"
-    elif (distance := _distance(got, expected)) > tolerance:
+            far = relative_distance(got, expected)
+            yield f"is off by {far:.1e} relative L2, allowed 0"
+    elif (distance := relative_distance(got, expected)) > tolerance:
         yield f"is off by {distance:.1e} relative L2, allowed {tolerance:.1e}"
 
 
-def _distance(got: np.ndarray, expected: np.ndarray) -> float:
+def relative_distance(got: np.ndarray, expected: np.ndarray) -> float:
     """Relative L2 distance; of zeros, 0 if both are and infinity if not."""
     wide = expected.astype(np.float64)
     far = float(np.linalg.norm(got.astype(np.float64) - wide))
     size = float(np.linalg.norm(wide))
     return far / size if size > 0 else (0.0 if far == 0 else float("inf"))
+
+
+def worst(got: Observed, expected: Observed) -> float:
+    """The largest relative L2 distance of an array from its twin of the same name."""
+    return max(
+        relative_distance(got.outcome[key], array)
+        for key, array in expected.outcome.items()
+    )

@@ -6,9 +6,12 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+import bridge
 from experiment import Progress, Settings, check_settings, generate
 
-ROOT = Path(__file__).parent.parent
+#: The checkout that is installed: asv takes the benchmarks of one commit to others,
+#: whose settings are their own.
+ROOT = Path(bridge.__file__).parents[1]
 
 
 def experiment_settings(path: Path, name: str, *overrides: str) -> Settings:
