@@ -39,18 +39,17 @@ def _files(side: str, room: str) -> dict[str, int]:
 def code_table() -> list[str]:
     """Both sides by room and file, no wider than 80 columns."""
     lines = [_row("code lines", "legacy", "phiml_port", "ratio")]
-    total = [0, 0]
+    total = 0, 0
     for room in ROOMS:
         legacy, port = _files("legacy", room), _files("phiml_port", room)
-        sums = [sum(legacy.values()), sum(port.values())]
-        total = [a + b for a, b in zip(total, sums, strict=True)]
-        lines.append(_row(room, *map(str, sums), f"{sums[1] / sums[0]:.2f}"))
+        sums = sum(legacy.values()), sum(port.values())
+        total = total[0] + sums[0], total[1] + sums[1]
+        lines.append(_row(room, *sums, f"{sums[1] / sums[0]:.2f}"))
         for name in sorted(legacy.keys() | port.keys()):
-            pair = (str(side.get(name, "-")) for side in (legacy, port))
-            lines.append(_row(f"  {name}", *pair, ""))
-    ratio = f"{total[1] / total[0]:.2f}"
-    return [*lines, _row("all", *map(str, total), ratio)]
+            pair = legacy.get(name, "-"), port.get(name, "-")
+            lines.append(_row(f"  {name}", *pair))
+    return [*lines, _row("all", *total, f"{total[1] / total[0]:.2f}")]
 
 
-def _row(name: str, legacy: str, port: str, ratio: str) -> str:
-    return f"{name:24}{legacy:>10}{port:>14}{ratio:>10}".rstrip()
+def _row(name: str, legacy: object, port: object, ratio: str = "") -> str:
+    return f"{name:24}{legacy!s:>10}{port!s:>14}{ratio:>10}".rstrip()

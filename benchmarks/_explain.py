@@ -51,6 +51,11 @@ class Instrumented:
         self.times[part] += now - self._mark
         self._mark = now
 
+    def forget(self) -> None:
+        """Begins anew, behind a warm-up."""
+        self.times.update(dict.fromkeys(PARTS, 0.0))
+        self.batches = 0
+
     def epoch(self) -> None:
         """Trains one epoch; validation and checkpoints are left out."""
         trainer, times = self.trainer, self.times
@@ -89,7 +94,7 @@ def explained(preset: str, folder: Path) -> dict[str, Any]:
     first = time.perf_counter() - start
     measured = Instrumented(trainer)
     measured.epoch()
-    measured.times, measured.batches = dict.fromkeys(PARTS, 0.0), 0
+    measured.forget()
     start = time.perf_counter()
     peak = peak_anonymous(lambda: [measured.epoch() for _ in range(EPOCHS)])
     spent = time.perf_counter() - start

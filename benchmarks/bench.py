@@ -2,18 +2,25 @@
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from benchmarks._baseline import compared, save
 from benchmarks._case import Case, Profile
+from benchmarks._code import code_table
+from benchmarks._explain import explain
 from benchmarks._interleaved import FEWEST_ROUNDS
 from benchmarks._machine import machine_facts, prepare
 from benchmarks._pairs import Pair, Speed, identical, pairs_of
 from benchmarks.cases import cases_of
 from bridge._evidence import problems
 from experiment import UserError
+
+_REPORTS: dict[str, Callable[[], Iterable[str]]] = {
+    "explain": explain,
+    "code": code_table,
+}
 
 
 def run(options: argparse.Namespace) -> int:
@@ -33,10 +40,14 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(
             f"`--rounds` is {options.rounds}; a verdict needs at least {FEWEST_ROUNDS}"
         )
-    cases = _chosen(options.profile, options.only)
     prepare()
     facts = machine_facts()
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
+    for name, lines in _REPORTS.items():
+        if getattr(options, name):
+            print("\n".join(lines()))
+            return 0
+    cases = _chosen(options.profile, options.only)
     with tempfile.TemporaryDirectory() as folder:
         if options.identical:
             return _false_alarms(cases, Path(folder), options.rounds, options.identical)

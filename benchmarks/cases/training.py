@@ -70,7 +70,7 @@ def _bare(settings: Any) -> Made:
     frames = [innermost(windows[:, :, t]) for t in range(windows.shape[2])]
     network = build_phiml_model(settings).native
     rate = settings.trainer.synthetic.learning_rate
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
 
     def step() -> Any:
         optimiser.zero_grad()
