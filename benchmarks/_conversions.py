@@ -79,15 +79,8 @@ def all_conversions() -> Iterator[tuple[str, str, str, str, int, int, int]]:
                 yield (model, trainer, data, crossing.boundary, *numbers)
 
 
-def main() -> None:
-    """Prints all rows; `python -m benchmarks._conversions`."""
-    from benchmarks._machine import prepare
-
-    prepare()
-    print("model   trainer data    boundary        count       bytes  copies")
+def conversion_table() -> Iterator[str]:
+    """The same as lines of a table, no wider than 80 columns."""
+    yield "model   trainer data    boundary        count       bytes  copies"
     for row in all_conversions():
-        print("{:7} {:7} {:7} {:14} {:6} {:11,} {:7}".format(*row))
-
-
-if __name__ == "__main__":
-    main()
+        yield "{:7} {:7} {:7} {:14} {:6} {:11,} {:7}".format(*row)

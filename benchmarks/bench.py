@@ -9,16 +9,25 @@ from pathlib import Path
 from benchmarks._baseline import compared, save
 from benchmarks._case import Case, Profile
 from benchmarks._code import code_table
+from benchmarks._conversions import conversion_table
 from benchmarks._explain import explain
 from benchmarks._interleaved import FEWEST_ROUNDS
 from benchmarks._machine import machine_facts, prepare
 from benchmarks._pairs import Pair, Speed, identical, pairs_of
+from benchmarks._scaling import SERIES, scaling_rows
 from benchmarks.cases import cases_of
 from bridge._evidence import problems
 from experiment import UserError
 
+
+def _scaling() -> Iterable[str]:
+    return (line for name in SERIES for line in scaling_rows(name))
+
+
 _REPORTS: dict[str, Callable[[], Iterable[str]]] = {
     "explain": explain,
+    "scaling": _scaling,
+    "conversions": conversion_table,
     "code": code_table,
 }
 
@@ -45,7 +54,8 @@ def run(options: argparse.Namespace) -> int:
     print(", ".join(f"{key} {value}" for key, value in facts.items()))
     for name, lines in _REPORTS.items():
         if getattr(options, name):
-            print("\n".join(lines()))
+            for line in lines():
+                print(line, flush=True)
             return 0
     cases = _chosen(options.profile, options.only)
     with tempfile.TemporaryDirectory() as folder:
