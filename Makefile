@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # nothing that depends on it can pull another build.
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
 
-.PHONY: run test lint speed clean
+.PHONY: run test lint bench speed clean
 
 run: $(VENV)/.run
 	$(BIN)/python run.py --config-name=burgers.yaml
@@ -19,6 +19,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+# Every step of the migration against the control; fails if one is slower.
+bench: $(VENV)/.dev
+	$(BIN)/python -m bridge bench
 
 # The newest commit against the one before: a few benchmarks of asv.
 speed: $(VENV)/.dev
