@@ -56,7 +56,7 @@ def fitted_exponent(sizes: Sequence[float], seconds: Sequence[float]) -> Exponen
     """Least squares of log(seconds) against log(sizes).
 
     Raises:
-        ValueError: There are fewer than 3 points, unequally many, or one isn't positive.
+        ValueError: There are fewer than 3 points, or one isn't positive.
     """
     x, y = np.asarray(sizes, float), np.asarray(seconds, float)
     if x.shape != y.shape or x.size < 3:

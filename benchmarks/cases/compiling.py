@@ -1,5 +1,6 @@
 """The first call of what a side compiles, each time with a function of its own."""
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,23 +28,25 @@ def _rollout(side: str, folder: Path) -> Subject:
     states = initial_velocities(physical, 1)
 
     def run() -> np.ndarray:
-        if side == "bare":
-            _forget_what_torch_compiled()
-        call, array = make_rollout(physical, states, side, STEPS)
-        return array(call())
+        with _as_if_first(side):
+            call, array = make_rollout(physical, states, side, STEPS)
+            return array(call())
 
     cells = int(np.prod(states.shape[1:-1]))
     work = {"samples": len(states), "steps": STEPS, "cells": cells}
     return Subject(run, lambda: {"last velocity": run()}, work)
 
 
-def _forget_what_torch_compiled() -> None:
-    """torch.compile keeps what it made in memory and on disk."""
+def _as_if_first(side: str) -> AbstractContextManager[object]:
+    """Without what torch.compile keeps in memory and on disk."""
+    if side != "bare":
+        return nullcontext()
     import torch._dynamo
     import torch._inductor.config as inductor
 
     torch._dynamo.reset()
-    vars(inductor)["force_disable_caches"] = True
+    settings: Any = inductor
+    return settings.patch(force_disable_caches=True)
 
 
 def _gradient(side: str, folder: Path) -> Subject:

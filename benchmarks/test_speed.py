@@ -1,0 +1,85 @@
+"""All cases under pytest-benchmark: `pytest benchmarks/`.
+
+A group is a case, a test one implementation of it; `BENCHMARK_PROFILE` is `fast`
+(default), `regular` or `large`. An implementation whose work or outcome isn't the
+control's fails and has no time. `--benchmark-autosave` and `--benchmark-compare` keep
+and compare runs. Rounds of one side come in a row here, so that a machine that slows
+down shows as a difference: `python -m bridge bench` takes them in turn and judges.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks._case import PROFILES, Case
+from benchmarks._same import Observed, observed, unlike, unusable
+from benchmarks.cases import cases_of
+
+_CASES = cases_of(os.environ.get("BENCHMARK_PROFILE", PROFILES[0]))  # type: ignore[arg-type]
+_SIDES = [(case, side) for case in _CASES.values() for side in case.builders]
+#: Seconds that a side is timed for, and rounds that it gets whatever it takes.
+_SECONDS = 1.0
+_ROUNDS = (5, 50)
+
+
+class Held:
+    """The folder and the baseline of the case at hand; the last case's are gone."""
+
+    def __init__(self, make_folder: Callable[[str], Path]) -> None:
+        self._make_folder = make_folder
+        self._name = ""
+        self.folder = Path()
+        self._expected: Observed | None = None
+
+    def turn_to(self, case: Case) -> Observed:
+        """What the sides of a case must do and give."""
+        if self._name != case.name or self._expected is None:
+            self.remove()
+            self._name, self.folder = case.name, self._make_folder(case.name)
+            baseline = case.builders[case.baseline](self.folder)
+            self._expected = observed(baseline)
+        return self._expected
+
+    def remove(self) -> None:
+        """Removes the folder."""
+        if self._name:
+            shutil.rmtree(self.folder)
+        self._name, self._expected = "", None
+
+
+@pytest.fixture(scope="session")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
+    one = Held(tmp_path_factory.mktemp)
+    yield one
+    one.remove()
+
+
+@pytest.mark.parametrize(
+    "case, side", _SIDES, ids=[f"{case.name}-{side}" for case, side in _SIDES]
+)
+def test_speed(case: Case, side: str, held: Held, benchmark: Any) -> None:
+    benchmark.group = case.name
+    expected = held.turn_to(case)
+    subject = case.builders[side](held.folder)
+    found = unusable(case, expected)
+    if side != case.baseline:
+        found += unlike(case, side, observed(subject), expected)
+    assert not found, "; ".join(found)
+    benchmark.extra_info.update(subject.work, reference=side in case.references)
+    rounds = _rounds(subject.run, case.calls)
+    benchmark.pedantic(subject.run, rounds=rounds, iterations=case.calls)
+
+
+def _rounds(run: Callable[[], object], calls: int) -> int:
+    """As many as fit the seconds; the calls made here warm the side up."""
+    run()
+    start = time.perf_counter()
+    run()
+    spent = (time.perf_counter() - start) * calls
+    fewest, most = _ROUNDS
+    return max(fewest, min(most, int(_SECONDS / max(spent, 1e-9))))
