@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from benchmarks._case import PROFILES, Case, Profile
-from benchmarks.cases import converters, data, models, training
+from benchmarks.cases import converters, data, models, physics, training
 
 
 def by_name(cases: Iterable[Case]) -> dict[str, Case]:
@@ -21,7 +21,13 @@ def by_name(cases: Iterable[Case]) -> dict[str, Case]:
 
 
 CASES: dict[str, Case] = by_name(
-    [*converters.CASES, *models.CASES, *training.CASES, *data.CASES]
+    [
+        *converters.CASES,
+        *models.CASES,
+        *training.CASES,
+        *data.CASES,
+        *physics.CASES,
+    ]
 )
 #: What is measured, in the order to be shown.
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(c.group for c in CASES.values()))

@@ -126,6 +126,8 @@ def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subj
         finish()
 
     def outcome() -> dict[str, np.ndarray]:
+        from phiml import math
+
         # Losses and not weights: Adam divides each gradient by its own size, so that
         # a weight whose gradient is rounding takes a whole step of either sign, which
         # the loss hardly depends on. With batch norm the gradient at the initial
@@ -134,7 +136,9 @@ def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subj
         # its own, so that `run` begins where the other sides begin.
         exact = ("general.precision=float64",) if _NORM in overrides else ()
         own, _ = make(simulated_settings(folder, *overrides, *exact))
-        return {"losses": np.array([float(own()) for _ in range(_COMPARED)])}
+        # PhiML's networks cast to its precision; only the trainers set it themselves.
+        with math.precision(64 if exact else 32):
+            return {"losses": np.array([float(own()) for _ in range(_COMPARED)])}
 
     return Subject(run, outcome, work)
 
