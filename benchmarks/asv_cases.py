@@ -175,3 +175,27 @@ class Data(_Sides, group="data"):
     def setup_cache(self) -> Verdicts:
         """Judges all sides of the group."""
         return self._judged()
+
+
+class Generation(_Sides, group="generation"):
+    """Simulating, with all that is written."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class PhysicsRollout(_Sides, group="physics-rollout"):
+    """A roll-out of the PDE."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class PhysicsGradient(_Sides, group="physics-gradient"):
+    """The loss of a roll-out and its gradient by the PDE's parameters."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
