@@ -26,6 +26,7 @@ from experiment import (
     console,
     nearest,
     nearest_key,
+    prepare_process,
     run_tasks,
 )
 
@@ -75,6 +76,7 @@ def _reasons() -> dict[str, str]:
 
 def main() -> None:
     """Runs, and ends with status 2 and one message if something is wrong outside."""
+    prepare_process()
     # Hydra would print and end by itself; the messages below say more.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not any(word.startswith(("--config-name", "-cn")) for word in sys.argv[1:]):

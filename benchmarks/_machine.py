@@ -6,7 +6,9 @@ torch (2 by default). JAX has a pool of its own, which only `taskset` limits.
 
 import logging
 import os
+import platform
 import warnings
+from pathlib import Path
 
 
 def device() -> str:
@@ -17,6 +19,28 @@ def device() -> str:
 def threads() -> int:
     """Threads of torch."""
     return int(os.environ.get("BENCHMARK_THREADS", "2"))
+
+
+def machine_facts() -> dict[str, str]:
+    """What a time depends on besides the code; results of other facts don't compare."""
+    import torch
+
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "device": torch.cuda.get_device_name() if device() == "cuda" else "cpu",
+        "threads": str(threads()),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    kinds = [x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")]
+    return kinds[0] if kinds else platform.machine()
 
 
 def prepare() -> None:

@@ -1,11 +1,13 @@
-"""`python -m bridge verify|selftest|settings|status|promote|rollback`."""
+"""`python -m bridge verify|selftest|settings|bench|status|promote|rollback`."""
 
 import argparse
+import importlib
 import json
 import logging
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.table import Table
@@ -137,6 +139,47 @@ def status() -> int:
     return 0
 
 
+def _measuring(parser: argparse.ArgumentParser) -> None:
+    baseline = Path(".benchmarks") / "bench.json"
+    parser.add_argument("--profile", choices=("fast", "regular", "large"))
+    parser.add_argument("--only", metavar="TEXT", help="cases with TEXT in their name")
+    parser.add_argument("--rounds", type=int, metavar="N", help="15; at least 7")
+    for name, text in (("save", "write"), ("compare", "compare with")):
+        text = f"{text} a baseline, {baseline} if no FILE is named"
+        named = {"nargs": "?", "const": baseline, "type": Path, "metavar": "FILE"}
+        parser.add_argument(f"--{name}", help=text, **named)
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument(
+        "--identical",
+        type=int,
+        metavar="N",
+        help="time the control against itself N times: how often the verdict is wrong",
+    )
+    for name, text in (
+        ("explain", "where the time and the memory of a training batch go"),
+        ("scaling", "how cost grows with data, grid and roll-out"),
+        ("conversions", "what crosses each boundary in all eight combinations"),
+        ("code", "lines of code of both sides"),
+    ):
+        alone.add_argument(f"--{name}", action="store_true", help=text)
+    parser.set_defaults(profile="fast", rounds=15, identical=0)
+
+
+def benchmarks() -> Any:
+    """What measures, in `benchmarks/`; loaded by name, as no part of the bridge.
+
+    Raises:
+        UserError: The folder is not there.
+    """
+    try:
+        return importlib.import_module("benchmarks.bench")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"`{error.name}` is not here; run `bench` in the project's folder, with"
+            " `pip install -e '.[dev]'`."
+        ) from error
+
+
 def main() -> int:
     """Runs one command; 2 if its arguments or files don't fit."""
     parser = argparse.ArgumentParser(prog="python -m bridge", description=__doc__)
@@ -147,6 +190,7 @@ def main() -> int:
     commands.add_parser("selftest", help="plant every fault and see it found")
     commands.add_parser("settings", help="compare the settings of both sides")
     commands.add_parser("status", help="what is built, and what runs by default")
+    _measuring(commands.add_parser("bench", help="measure what each side costs"))
     for name, text in (("promote", "make it the default"), ("rollback", "go back")):
         command = commands.add_parser(name, help=text)
         command.add_argument("step", choices=_PRESETS)
@@ -163,6 +207,8 @@ def main() -> int:
                 return selftest()
             case "settings":
                 return settings()
+            case "bench":
+                return benchmarks().run(chosen)
             case "promote":
                 return promote(chosen.step)
             case "rollback":

@@ -87,6 +87,7 @@ from experiment._physical_training import (
     PhysicalTrainer,
     Unbounded,
 )
+from experiment._process import prepare_process
 from experiment._progress import Bar, Progress
 from experiment._recovered import RecoveredParameter, parameter_table
 from experiment._run_folder import RunFolder, console, versions
@@ -189,6 +190,7 @@ __all__ = [
     "parameter_ranges",
     "parameter_table",
     "physical_rounds",
+    "prepare_process",
     "plain",
     "read_facts",
     "rmse",

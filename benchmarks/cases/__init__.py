@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 
 from benchmarks._case import PROFILES, Case, Profile
-from benchmarks.cases import converters, data, models, physics, training
+from benchmarks.cases import (
+    compiling,
+    converters,
+    data,
+    models,
+    physics,
+    runs,
+    starting,
+    training,
+)
 
 
 def by_name(cases: Iterable[Case]) -> dict[str, Case]:
@@ -27,6 +36,9 @@ CASES: dict[str, Case] = by_name(
         *training.CASES,
         *data.CASES,
         *physics.CASES,
+        *compiling.CASES,
+        *runs.CASES,
+        *starting.CASES,
     ]
 )
 #: What is measured, in the order to be shown.

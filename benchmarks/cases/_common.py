@@ -49,6 +49,28 @@ def initial_velocities(physical: Any, count: int) -> np.ndarray:
     return np.stack(states).astype(np.float32)
 
 
+def window_work(windows: Any) -> dict[str, int]:
+    """Samples and roll-out steps of a batch of windows.
+
+    Args:
+        windows: A torch tensor `(batch, vector, time, x, y)`, or PhiML's
+            `(batch, time, x, y, vector)` in any order.
+    """
+    import torch
+
+    if isinstance(windows, torch.Tensor):
+        samples, frames = windows.shape[0], windows.shape[2]
+    else:
+        samples, frames = (int(windows.shape.get_size(d)) for d in ("batch", "time"))
+    return {"samples": samples, "steps": frames - 1}
+
+
+def moved_parameters(optimiser: Any) -> dict[str, int]:
+    """The numbers that an optimiser of torch moves."""
+    leaves = [leaf for group in optimiser.param_groups for leaf in group["params"]]
+    return {"parameters": sum(leaf.numel() for leaf in leaves)}
+
+
 def fresh_folder(folder: Path) -> Path:
     """A folder below `folder` that no run had before; the last one is removed.
 

@@ -60,11 +60,9 @@ def epoch(folder: Path, side: str, *overrides: str) -> Subject:
         return {"windows": np.concatenate([_array(side, b) for b in loader])}
 
     loader.set_epoch(0)
-    return Subject(run, outcome, {"batches": len(loader), "samples": _samples(loader)})
-
-
-def _samples(loader: Any) -> int:
-    return len(loader.dataset)
+    return Subject(
+        run, outcome, {"batches": len(loader), "samples": len(loader.dataset)}
+    )
 
 
 def _bare(folder: Path) -> Subject:

@@ -15,6 +15,7 @@ from benchmarks.cases._common import (
     initial_velocities,
     settings_of,
     simulated_settings,
+    window_work,
 )
 
 #: Steps of a roll-out.
@@ -200,15 +201,12 @@ def make_gradient(settings: Any, side: str) -> tuple[Callable[[], Any], dict[str
         phiml_backend=_BACKENDS.get(side, "torch"),
     )
     learner: Any = physics.build_learner(replace(settings, migration=migration))
-    windows = learner._windows
     if side == "legacy":
-        work = {"samples": windows.shape[0], "steps": windows.shape[2] - 1}
         call = _legacy_gradient(learner, start["viscosity"])
     else:
-        samples, frames = (int(windows.shape.get_size(d)) for d in ("batch", "time"))
-        work = {"samples": samples, "steps": frames - 1}
         call = _port_gradient(learner, start, _BACKENDS[side])
-    return call, work | {"parameters": start["viscosity"].size}
+    work = window_work(learner._windows)
+    return call, work | {"parameters": sum(z.size for z in start.values())}
 
 
 def _legacy_gradient(learner: Any, start: np.ndarray) -> Callable[[], Any]:

@@ -1,5 +1,6 @@
 """One training step of every step of the migration, on the same batch."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,12 @@ import numpy as np
 
 from benchmarks._case import Builder, Case, Profile, Subject
 from benchmarks._machine import device, finish
-from benchmarks.cases._common import FEW, simulated_settings
+from benchmarks.cases._common import (
+    FEW,
+    moved_parameters,
+    simulated_settings,
+    window_work,
+)
 
 _NORM = "model.synthetic.architecture.batch_norm=true"
 NETWORKS: dict[str, tuple[Profile, tuple[str, ...]]] = {
@@ -31,16 +37,41 @@ def training_step(folder: Path, preset: str, *overrides: str) -> Subject:
     return _subject(_of_preset, folder, f"migration={preset}", *overrides)
 
 
+def training_epoch(folder: Path, preset: str, *overrides: str) -> Subject:
+    """All steps of an epoch of the trainer that a preset builds, loading included."""
+    from bridge import build_loader
+
+    settings = simulated_settings(folder, f"migration={preset}", *overrides)
+    loader = build_loader(settings, settings.trainer.train_sim, True)
+
+    def epoch(trainer: Any, number: int) -> list[float]:
+        loader.set_epoch(number)
+        moved = settings.migration.trainer == "legacy"
+        batches = (w.to(device()) if moved else w for w in loader)
+        return [trainer.training_step(w, _any_loss) for w in batches]
+
+    trainer, numbers = _trainer(settings), itertools.count()
+
+    def run() -> None:
+        epoch(trainer, next(numbers))
+        finish()
+
+    loader.set_epoch(0)
+    work = {"batches": len(loader), "samples": len(loader.dataset)}
+    return Subject(
+        run,
+        lambda: {"losses": np.array(epoch(_trainer(settings), 0))},
+        work | moved_parameters(trainer.optimiser),
+    )
+
+
 def _of_preset(settings: Any) -> Made:
     windows = _first_batch(settings)
     if settings.migration.trainer == "legacy":
         windows = windows.to(device())
-        samples, frames = windows.shape[0], windows.shape[2]
-    else:
-        samples, frames = (int(windows.shape.get_size(d)) for d in ("batch", "time"))
     trainer = _trainer(settings)
-    work = {"samples": samples, "steps": frames - 1}
-    return _step(trainer, windows), work | _parameters(trainer.optimiser)
+    work = window_work(windows) | moved_parameters(trainer.optimiser)
+    return _step(trainer, windows), work
 
 
 def _channels_last(settings: Any) -> Made:
@@ -51,8 +82,8 @@ def _channels_last(settings: Any) -> Made:
     windows = plain.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
     trainer = _trainer(settings)
     trainer.model.to(memory_format=torch.channels_last)
-    work = {"samples": windows.shape[0], "steps": windows.shape[2] - 1}
-    return _step(trainer, windows), work | _parameters(trainer.optimiser)
+    work = window_work(windows) | moved_parameters(trainer.optimiser)
+    return _step(trainer, windows), work
 
 
 def _bare(settings: Any) -> Made:
@@ -70,7 +101,7 @@ def _bare(settings: Any) -> Made:
     frames = [innermost(windows[:, :, t]) for t in range(windows.shape[2])]
     network = build_phiml_model(settings).native
     rate = settings.trainer.synthetic.learning_rate
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
 
     def step() -> Any:
         optimiser.zero_grad()
@@ -84,7 +115,7 @@ def _bare(settings: Any) -> Made:
         return loss.detach()
 
     work = {"samples": len(frames[0]), "steps": len(frames) - 1}
-    return step, work | _parameters(optimiser)
+    return step, work | moved_parameters(optimiser)
 
 
 def _first_batch(settings: Any) -> Any:
@@ -110,12 +141,6 @@ def _step(trainer: Any, windows: Any) -> Callable[[], Any]:
 
 def _any_loss(loss: float) -> None:
     """Accepts any loss."""
-
-
-def _parameters(optimiser: Any) -> dict[str, int]:
-    """The numbers that an optimiser moves."""
-    leaves = [leaf for group in optimiser.param_groups for leaf in group["params"]]
-    return {"parameters": sum(leaf.numel() for leaf in leaves)}
 
 
 def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subject:

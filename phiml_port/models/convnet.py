@@ -48,9 +48,10 @@ class ConvNet(Network):
             canonical, inner = f"layers.{i}", f"Conv{i}" if i else "Conv_in"
             leaves |= leaves_of_convolution(f"{canonical}.conv", f"{inner}.0")
             leaves |= leaves_of_norm(f"{canonical}.norm", f"{inner}.1", batch_norm)
-        super().__init__(
-            native, leaves | leaves_of_convolution("head", "Conv_out"), rank
-        )
+        blocks = [native.get_submodule(n.split(".")[0]) for n in leaves.values()]
+        flow = [layer for block in dict.fromkeys(blocks) for layer in block]
+        leaves |= leaves_of_convolution("head", "Conv_out")
+        super().__init__(native, leaves, rank, [flow])
 
     @property
     def size_multiple(self) -> int:

@@ -1,7 +1,7 @@
 """What every network of the port has: named dims, canonical leaves, modes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,23 @@ class Network(ABC):
 
     The network itself is a framework object that `phiml.nn` built; this class holds it
     and is none. Any number of batch dims passes through.
+
+    Args:
+        native: The network that PhiML built.
+        leaves: PhiML's name of every leaf by its canonical name, in canonical order.
+        rank: Number of spatial dims.
+        flows: Its layers in a row, the result of each going to the next one alone.
     """
 
-    def __init__(self, native: Any, leaves: Mapping[str, str], rank: int) -> None:
-        keep_memory_order(native, rank)
+    def __init__(
+        self,
+        native: Any,
+        leaves: Mapping[str, str],
+        rank: int,
+        flows: Iterable[Sequence[Any]] = (),
+    ) -> None:
+        keep_memory_order(native, flows)
         self.native = native
-        #: PhiML's name of every leaf by its canonical name, in canonical order.
         self.leaves = dict(leaves)
         self.rank = rank
         held = set(native.state_dict())

@@ -7,7 +7,7 @@ from phiml import nn
 from phiml.backend.torch import nets
 
 from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
-from phiml_port.models.periodic import pad_periodically
+from phiml_port.models.periodic import upsample_periodically
 
 
 class UNet(Network):
@@ -64,12 +64,12 @@ class UNet(Network):
                     nets.ACTIVATIONS[activation],
                     periodic=True,
                 )
-                upsample = up.up
-                # A plain function can't take the name of a registered layer.
-                del up.up
-                up.up = _periodic(upsample, rank)
+                up.forward = _joining(up.up, up.conv)
+        flows: list[Any] = [
+            m for m in native.modules() if isinstance(m, nets.nn.Sequential)
+        ]
         self._multiple = 2 ** (levels - 1)
-        super().__init__(native, _leaves(levels, batch_norm), rank)
+        super().__init__(native, _leaves(levels, batch_norm), rank, flows)
 
     @property
     def size_multiple(self) -> int:
@@ -77,14 +77,13 @@ class UNet(Network):
         return self._multiple
 
 
-def _periodic(upsample: Callable[[Any], Any], rank: int) -> Callable[[Any], Any]:
-    """Upsampling whose grid goes on at the other edge; `(batch, vector, x, ...)`."""
-    inner = (slice(None), slice(None), *(slice(2, -2),) * rank)
+def _joining(upsample: Any, convolve: Any) -> Callable[[Any, Any], Any]:
+    """Upsampling whose grid goes on at the other edge, beside the grid of that size."""
 
-    def call(native: Any) -> Any:
-        return upsample(pad_periodically(native))[inner]
+    def forward(coarse: Any, fine: Any) -> Any:
+        return convolve((fine, upsample_periodically(upsample, coarse)))
 
-    return call
+    return forward
 
 
 def _leaves(levels: int, batch_norm: bool) -> dict[str, str]:

@@ -7,8 +7,12 @@ components at once, and a roll-out becomes one compiled function.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from phiml import math
 from phiml.math import Tensor, batch, channel, extrapolation
+
+#: Steps of diffusion for one copy of the edges; each computes a cell more on each side.
+_HALO = 5
 
 
 def carried(
@@ -23,13 +27,28 @@ def carried(
         cells: Edge of a cell along each axis, in m.
     """
     axes = tuple(cells)
-    steps = math.wrap([dt / cells[a] for a in axes], channel(vector=axes))
     sizes: Any = {a: values.shape.get_size(a) for a in axes}
-    centres = math.meshgrid(**sizes)
-    found: Any = math.grid_sample(
-        values, centres - velocity * steps, extrapolation.PERIODIC
-    )
+    steps = _by_axis({a: dt / cells[a] for a in axes})
+    places: Any = math.meshgrid(**sizes) - velocity * steps
+    # Put into the grid by hand, as torch's remainder takes as long as all the rest.
+    size = _by_axis({a: float(sizes[a]) for a in axes})
+    places = places - size * math.floor(places / size)
+    for axis in axes:
+        first: Any = values[{axis: slice(0, 1)}]
+        values = math.concat([values, first], axis)
+    found: Any = math.grid_sample(values, places, extrapolation.ZERO_GRADIENT)
     return found
+
+
+def _by_axis(numbers: Mapping[str, float]) -> Any:
+    """A number for each axis `(vector)`, or one for all if they are equal.
+
+    torch multiplies by a number twice as fast as by a short vector.
+    """
+    several = list(numbers.values())
+    if len(set(several)) > 1:
+        return math.wrap(several, channel(vector=tuple(numbers)))
+    return math.wrap(np.asarray(several[0]))
 
 
 def diffused(
@@ -38,7 +57,8 @@ def diffused(
     """Explicit Euler steps of `values + amount lap values`.
 
     The second-order central Laplacian has 2 rank + 1 points; what each point is
-    multiplied by is worked out once for all steps.
+    multiplied by is worked out once for all steps. Cells of the other edge are copied
+    once for several steps: each step then loses the outermost ones.
 
     Args:
         values: `(x, y, ..., vector)` and any batch dims.
@@ -46,22 +66,62 @@ def diffused(
         cells: Edge of a cell along each axis, in m.
         steps: How many.
     """
+    # All that isn't space becomes one dim in front of it, so that what each point is
+    # multiplied by lies in memory as the grids do.
+    others = values.shape.without(tuple(cells))
+    apart: Any = math.pack_dims(values, others, batch("_several"))
+    smallest = min(int(values.shape.get_size(axis) or 1) for axis in cells)
+    at_once = min(_HALO, smallest)
+    for done in range(0, steps, at_once):
+        apart = _diffused(apart, amount, cells, min(at_once, steps - done))
+    result: Any = math.unpack_dim(apart, "_several", others)
+    return result
+
+
+def _diffused(
+    values: Any, amount: Tensor, cells: Mapping[str, float], steps: int
+) -> Any:
     inverse = {axis: 1 / size**2 for axis, size in cells.items()}
-    of_neighbours: Any = {axis: amount * value for axis, value in inverse.items()}
-    of_itself: Any = 1 - amount * (2 * sum(inverse.values()))
-    # Components are taken as simulations are; XLA makes 20 to 30 % faster loops of it.
-    apart: Any = math.rename_dims(values, "vector", batch("component"))
-    for _ in range(steps):
-        total = apart * of_itself
-        for axis, share in of_neighbours.items():
-            total = total + _neighbours(apart, axis) * share
-        apart = total
-    return math.rename_dims(apart, "component", values.shape.channel)
+    own: Any = _widened(amount, cells, steps - 1)
+    of_itself = 1 - own * (2 * sum(inverse.values()))
+    # Axes with the same cells share a factor, so their neighbours are added first.
+    of_neighbours = {size: own / size**2 for size in dict.fromkeys(cells.values())}
+    wide = _widened(values, cells, steps)
+    for left in reversed(range(steps)):
+        cut = steps - 1 - left
+        total = _inside(wide, cells) * _inside(of_itself, cells, cut)
+        for size, share in of_neighbours.items():
+            around = sum(
+                _inside(wide, cells, shifted=(axis, way))
+                for axis in cells
+                if cells[axis] == size
+                for way in (-1, 1)
+            )
+            total = total + around * _inside(share, cells, cut)
+        wide = total
+    return wide
 
 
-def _neighbours(values: Tensor, axis: str) -> Any:
-    """The sum of both neighbours along a periodic axis."""
-    first, last = values[{axis: slice(0, 1)}], values[{axis: slice(-1, None)}]
-    # One copy that holds both ends; the two cuts of it are views.
-    wide = math.concat([last, values, first], axis)
-    return wide[{axis: slice(0, -2)}] + wide[{axis: slice(2, None)}]
+def _widened(values: Any, cells: Mapping[str, float], width: int) -> Any:
+    """With `width` cells of the other edge on each side, where it has the axes."""
+    for axis in cells:
+        if width and axis in values.shape:
+            first = values[{axis: slice(0, width)}]
+            last = values[{axis: slice(-width, None)}]
+            values = math.concat([last, values, first], axis)
+    return values
+
+
+def _inside(
+    values: Any,
+    cells: Mapping[str, float],
+    width: int = 1,
+    shifted: tuple[str, int] = ("", 0),
+) -> Any:
+    """Without `width` cells on each side; shifted by a cell along an axis."""
+    cut = {}
+    for axis in cells:
+        if width and axis in values.shape:
+            way = shifted[1] if axis == shifted[0] else 0
+            cut[axis] = slice(width + way, (way - width) or None)
+    return values[cut] if cut else values

@@ -20,6 +20,8 @@ def adam(network: Any, *, learning_rate: float, weight_decay: float) -> Any:
     optimiser: Any = nn.adam(network, learning_rate, betas=BETAS, epsilon=EPSILON)
     for group in optimiser.param_groups:
         group["weight_decay"] = weight_decay
+        # One call for each leaf in place of ten.
+        group["fused"] = True
     return optimiser
 
 

@@ -1,0 +1,83 @@
+"""The first call of what a side compiles, each time with a function of its own."""
+
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks._case import Builder, Case, Subject
+from benchmarks.cases._common import (
+    initial_velocities,
+    settings_of,
+    simulated_settings,
+)
+from benchmarks.cases.physics import (
+    STEPS,
+    gradient_overrides,
+    make_gradient,
+    make_rollout,
+)
+
+
+def _rollout(side: str, folder: Path) -> Subject:
+    """Compiles the roll-out of one initial state, and makes it."""
+    physical = settings_of(folder).model.physical
+    states = initial_velocities(physical, 1)
+
+    def run() -> np.ndarray:
+        if side == "bare":
+            _forget_what_torch_compiled()
+        call, array = make_rollout(physical, states, side, STEPS)
+        return array(call())
+
+    cells = int(np.prod(states.shape[1:-1]))
+    work = {"samples": len(states), "steps": STEPS, "cells": cells}
+    return Subject(run, lambda: {"last velocity": run()}, work)
+
+
+def _forget_what_torch_compiled() -> None:
+    """torch.compile keeps what it made in memory and on disk."""
+    import torch._dynamo
+    import torch._inductor.config as inductor
+
+    torch._dynamo.reset()
+    vars(inductor)["force_disable_caches"] = True
+
+
+def _gradient(side: str, folder: Path) -> Subject:
+    """Builds a learner on 8 windows, opening its data (some ms), and calls it once."""
+    settings = simulated_settings(folder, *gradient_overrides(8))
+
+    def run() -> Any:
+        call, _ = make_gradient(settings, side)
+        return call()
+
+    def outcome() -> dict[str, np.ndarray]:
+        loss, gradient = run()
+        return {"loss": np.array([loss]), "gradient": np.array(gradient())}
+
+    return Subject(run, outcome, make_gradient(settings, side)[1])
+
+
+def _case(name: str, build: Any, *extra: str) -> Case:
+    sides: dict[str, Builder] = {s: partial(build, s) for s in ("legacy", "phiml")}
+    return Case(
+        name,
+        "compiling",
+        sides,
+        ("physics",),
+        tolerance=1e-4,
+        profile="large" if "bare" in extra else "regular",
+        gated=False,
+        references={side: partial(build, side) for side in extra},
+    )
+
+
+_JAX = ("jax",) if find_spec("jax") is not None else ()
+CASES = (
+    _case("compile-rollout", _rollout, *_JAX),
+    _case("compile-rollout-bare", _rollout, "bare"),
+    _case("compile-gradient", _gradient, *_JAX),
+)

@@ -1,0 +1,100 @@
+"""The pages name nothing that isn't there."""
+
+import ast
+import configparser
+import re
+import shlex
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from experiment import check_settings
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda p: p.as_posix()
+)
+#: Code in pages: indented blocks and what stands between backquotes.
+_COMMAND = re.compile(r"^    ([a-z].*)$|`([^`]+)`", re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
+
+
+def _commands(start: str) -> list[tuple[str, str]]:
+    found = []
+    for page in PAGES:
+        for match in _COMMAND.finditer(page.read_text()):
+            text = " ".join((match[1] or match[2]).split()).split("  #")[0]
+            text = re.sub(r" # .*| \| .*", "", text)
+            if text.startswith(start):
+                found.append((page.name, text))
+    assert found, f"no page names `{start}...`"
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target, _ in _LINK.findall(" ".join(page.read_text().split())):
+        target = target.replace(" ", "")
+        if "://" not in target:
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_picture_is_shown_somewhere() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert f"images/{picture.name}" in text, picture.name
+
+
+def test_every_measuring_command_exists() -> None:
+    for page, command in _commands("python -m benchmarks."):
+        words = shlex.split(command)
+        module = ROOT / (words[2].replace(".", "/") + ".py")
+        assert module.exists(), f"{page}: {command}"
+        known = {
+            node.value
+            for node in ast.walk(ast.parse(module.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        for word in (w for words_ in words[3:4] for w in words_.split("|")):
+            shown = word.startswith("-") or "<" in word or word == "..."
+            assert shown or word in known, f"{page}: {command}"
+
+
+def test_every_bridge_command_exists() -> None:
+    source = (ROOT / "bridge" / "__main__.py").read_text()
+    for page, command in _commands("python -m bridge "):
+        words = shlex.split(command)[3:]
+        for word in words[0].split("|"):
+            assert f'"{word}"' in source, f"{page}: {command}"
+        for word in words[1:]:
+            if word.startswith("--"):
+                assert f'"{word[2:]}"' in source or f'"{word}"' in source, command
+
+
+def test_every_run_command_composes() -> None:
+    for page, command in _commands("python run.py "):
+        words = shlex.split(command)[2:]
+        names = [w.split("=")[1] for w in words if w.startswith("--config-name=")]
+        overrides = [w for w in words if not w.startswith("-")]
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = compose(names[0] if names else "burgers", overrides)
+        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+        assert check_settings(plain), f"{page}: {command}"
+
+
+def test_every_tox_environment_exists() -> None:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "tox.ini")
+    listed = {n.strip() for n in parser["tox"]["envlist"].split(",")}
+    assert listed == {s.split(":")[1] for s in parser.sections() if ":" in s}
+    for page, command in _commands("tox -e "):
+        assert command.split()[2] in listed, f"{page}: {command}"
+
+
+def test_every_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for page, command in _commands("make "):
+        assert f"\n{command.split()[1]}:" in makefile, f"{page}: {command}"
