@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 from benchmarks._case import Profile, Subject
 from benchmarks._interleaved import interleaved
 from benchmarks._machine import prepare
-from benchmarks._verdicts import Verdicts, case_folder, verdicts_of
+from benchmarks._verdicts import PACKAGES, Verdicts, case_folder, verdicts_of
 from benchmarks.cases import CASES, cases_of
 
 #: Paired rounds of a ratio.
@@ -42,7 +42,7 @@ def check_code(environment: Path) -> None:
     Raises:
         RuntimeError: A package would be imported from elsewhere.
     """
-    for package in ("experiment", "legacy", "phiml_port", "bridge"):
+    for package in PACKAGES:
         found = find_spec(package)
         origin = Path(found.origin).resolve() if found and found.origin else None
         if origin is None or not origin.is_relative_to(environment.resolve()):
@@ -60,6 +60,8 @@ class _Sides:
     the folder that keeps the simulated data for all others.
     """
 
+    #: All groups that have a class, with cases in the profile or without.
+    known: ClassVar[set[str]] = set()
     group: ClassVar[str]
     params: ClassVar[tuple[list[str], list[str]]]
     param_names = ("implementation", "case")
@@ -76,6 +78,7 @@ class _Sides:
         profile = cast(Profile, os.environ.get("BENCHMARK_PROFILE", "fast"))
         cases = [case for case in cases_of(profile).values() if case.group == group]
         sides = dict.fromkeys(side for case in cases for side in case.builders)
+        cls.known.add(group)
         cls.group = group
         cls.params = (list(sides), [case.name for case in cases])
 
@@ -175,3 +178,66 @@ class Data(_Sides, group="data"):
     def setup_cache(self) -> Verdicts:
         """Judges all sides of the group."""
         return self._judged()
+
+
+class Generation(_Sides, group="generation"):
+    """Simulating, with all that is written."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class PhysicsRollout(_Sides, group="physics-rollout"):
+    """A roll-out of the PDE."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class PhysicsGradient(_Sides, group="physics-gradient"):
+    """The loss of a roll-out and its gradient by the PDE's parameters."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class Compiling(_Sides, group="compiling"):
+    """The first call, which traces and compiles."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class Hybrid(_Sides, group="hybrid"):
+    """The hybrid training."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class WholeRun(_Sides, group="whole-run"):
+    """A run from its settings to its page."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+class Starting(_Sides, group="starting"):
+    """What passes before the work begins."""
+
+    def setup_cache(self) -> Verdicts:
+        """Judges all sides of the group."""
+        return self._judged()
+
+
+# A group without a case in the profile has nothing to be listed.
+for _name, _value in list(globals().items()):
+    is_group = isinstance(_value, type) and issubclass(_value, _Sides)
+    if is_group and _name != _Sides.__name__ and not _value.params[1]:
+        del globals()[_name]
