@@ -88,7 +88,8 @@ def _on_fields(physical: Any, states: np.ndarray, steps: int, *, eager: bool) ->
         return velocity
 
     def array(velocity: Any) -> np.ndarray:
-        values = math.expand(velocity.values, math.batch(batch=len(states)))
+        values: Any = velocity.values
+        values = math.expand(values, math.batch(batch=len(states)))
         return values.numpy(["batch", "x", "y", "vector"])
 
     return call, array
