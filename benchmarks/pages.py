@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 ROOT = Path(__file__).parents[1]
-BENCHMARK = "asv_cases.TrainingStep.time_run"
+BENCHMARK = "asv_cases.TrainingStep.track_ratio_to_baseline"
 #: What is chosen of the benchmark, by parameter.
 SHOWN = {"case": ["step-unet-16"], "implementation": ["legacy", "step3"]}
 _TAG = re.compile(
