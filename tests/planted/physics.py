@@ -6,8 +6,8 @@ from unittest.mock import patch
 from phiml import math
 from phiml.math import extrapolation
 
+import phiml_port.physics.advection
 import phiml_port.physics.burgers
-import phiml_port.physics.stencils
 from bridge.verify import CaseName, climb_hybrid, climb_physics
 from bridge.verify import _physics_rungs as names
 from bridge.verify._diagnosis import BOUNDARY
@@ -19,8 +19,16 @@ _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
 _ADVECTION = CaseName("advection", "convnet", "float64", batch_norm=False)
 
 
-def _walled(sample: Any) -> Any:
-    return lambda values, places, _: sample(values, places, extrapolation.ZERO)
+def _walled(_: Any) -> Any:
+    def faulty(values: Any, velocity: Any, dt: float, cells: Any) -> Any:
+        steps = math.wrap(
+            [dt / size for size in cells.values()], velocity.shape.channel
+        )
+        sizes: Any = {axis: values.shape.get_size(axis) for axis in cells}
+        places = math.meshgrid(**sizes) - velocity * steps
+        return math.grid_sample(values, places, extrapolation.ZERO)
+
+    return faulty
 
 
 def _other_substeps(make: Any) -> Any:
@@ -67,8 +75,8 @@ PHYSICS_FAULTS = (
         BOUNDARY,
         "P1",
         _ADVECTION,
-        phiml_port.physics.stencils.math,
-        "grid_sample",
+        phiml_port.physics.advection,
+        "carried",
         _walled,
     ),
     _fault(names.SUBSTEPS, "P1", _BURGERS, BurgersModel, "__init__", _other_substeps),
