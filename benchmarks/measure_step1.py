@@ -1,17 +1,14 @@
-"""Measures step 1: `python -m benchmarks.measure_step1 conversions|step|bits`."""
+"""Measures step 1: `python -m benchmarks.measure_step1 bits`."""
 
 import itertools
-import timeit
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks._door import measure_one
-from benchmarks._interleaved import interleaved
 from benchmarks.settings import experiment_settings, simulated
-from bridge import CONVERSIONS, build_trainer, to_phiml, to_torch
+from bridge import build_trainer
 from experiment import Settings
 from legacy.data import WindowLoader
 from legacy.models import export_weights, import_weights
@@ -24,56 +21,6 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "resnet, 3 blocks of 16": ("model/synthetic=resnet",),
     "convnet, 3 layers of 32": ("model/synthetic=convnet",),
 }
-
-
-def conversions(_: Path) -> None:
-    """Cost of a conversion that copies nothing, by size."""
-    for cells in (4, 16, 64, 256, 1024):
-        tensor = torch.randn(8, 2, cells, cells)
-        named = to_phiml(tensor, "batch vector x y", components=("u", "v"))
-        there = _microseconds(
-            lambda t=tensor: to_phiml(t, "batch vector x y", components=("u", "v"))
-        )
-        back = _microseconds(lambda n=named: to_torch(n, "batch x y vector"))
-        size = tensor.nbytes / 1e3
-        print(f"{size:>9.1f} kB: to_phiml {there:.1f} us, to_torch {back:.1f} us")
-
-
-def _microseconds(call: Callable[[], object]) -> float:
-    """Median of 30 means of 200 calls."""
-    times = sorted(timeit.repeat(call, number=200, repeat=30))
-    return 1e6 * times[len(times) // 2] / 200
-
-
-def step(folder: Path) -> None:
-    """The training step of step 1 against legacy's, and the share of conversions."""
-    for name, overrides in NETWORKS.items():
-        legacy = _trainer(folder, "legacy", overrides)
-        port = _trainer(folder, "step1", overrides)
-        windows = next(iter(WindowLoader(legacy.settings, [0], shuffle=True)))
-        rounds = 9 if "64 filters" in name else 15
-        ratio = interleaved(_step(port, windows), _step(legacy, windows), rounds=rounds)
-        print(f"step1 / legacy, {name}: {ratio}")
-        CONVERSIONS.reset()
-        steps = 5
-        for _ in range(steps):
-            port.training_step(windows, _nothing)
-        spent = sum(b.seconds for b in CONVERSIONS.boundaries.values()) / steps
-        count = sum(b.count for b in CONVERSIONS.boundaries.values()) / steps
-        share = spent / ratio.seconds[0]
-        print(
-            f"  {count:.0f} conversions a step, {1e6 * spent:.0f} us,"
-            f" {100 * share:.2f} % of the step"
-        )
-
-
-def _step(trainer: Any, windows: torch.Tensor) -> Callable[[], float]:
-    trainer.model.train()
-    return lambda: trainer.training_step(windows, _nothing)
-
-
-def _nothing(loss: float) -> None:
-    """Accepts any loss."""
 
 
 def _settings(folder: Path, preset: str, overrides: tuple[str, ...]) -> Settings:
@@ -130,4 +77,4 @@ def _gradients(legacy: Any, port: Any, windows: torch.Tensor) -> tuple[str, floa
 
 
 if __name__ == "__main__":
-    measure_one({"conversions": conversions, "step": step, "bits": bits}, __doc__)
+    measure_one({"bits": bits}, __doc__)

@@ -1,4 +1,4 @@
-"""Measures step 3: `python -m benchmarks.measure_step3 loader|ways|first|...`."""
+"""Measures step 3: `python -m benchmarks.measure_step3 ways|first|...`."""
 
 import argparse
 import json
@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks._door import THREADS, measure_one
@@ -20,24 +19,7 @@ from benchmarks._interleaved import interleaved
 from benchmarks._memory import peak_anonymous
 from benchmarks.settings import experiment_settings, simulated
 from bridge import CONVERSIONS, build_loader, build_trainer, phiml_loader
-from experiment import Progress, RunFolder, Settings, sample_order, scene_path
-
-
-def loader(folder: Path) -> None:
-    """Windows/s of the warm loader beside legacy's, and beside a bare gather."""
-    settings = simulated(experiment_settings(folder, "burgers"))
-    legacy = build_loader(settings, settings.trainer.train_sim, True)
-    port = phiml_loader(settings, settings.trainer.train_sim, True)
-    count = len(port.dataset)
-    bare = _bare(settings)
-    epochs = 5
-    ratio = interleaved(_epoch(port), _epoch(legacy), rounds=25, calls=epochs)
-    print(f"time of an epoch of windows, step3 / legacy: {ratio}")
-    print(f"  so step3 gives {1 / ratio.median:.2f} times the windows/s", end=" ")
-    print(f"[{1 / ratio.high:.2f}, {1 / ratio.low:.2f}];", _rates(count, ratio.seconds))
-    ratio = interleaved(_epoch(port), bare, rounds=25, calls=epochs)
-    print(f"step3 / bare NumPy gather: {ratio}")
-    print(f"  windows/s, {_rates(count, ratio.seconds)}")
+from experiment import Progress, RunFolder, Settings, scene_path
 
 
 def _rates(count: int, seconds: tuple[float, float]) -> str:
@@ -53,27 +35,6 @@ def _epoch(loader: Any) -> Callable[[], None]:
         loader.set_epoch(epoch[0])
         for _ in loader:
             pass
-
-    return run
-
-
-def _bare(settings: Settings) -> Callable[[], None]:
-    """A loop over the same windows into one buffer: the least that NumPy can do."""
-    port = phiml_loader(settings, settings.trainer.train_sim, True)
-    trajectories = [np.array(s.load()) for s in port.dataset.real]
-    frames, size = port.dataset.window_frames, port.batch_size
-    each = len(trajectories[0]) - frames + 1
-    count = each * len(trajectories)
-    buffer = np.empty((size, frames, *trajectories[0].shape[1:]), np.float32)
-    epoch = [0]
-
-    def run() -> None:
-        epoch[0] += 1
-        order = sample_order(settings.general.seed, epoch[0], count)
-        for first in range(0, count, size):
-            for i, index in enumerate(order[first : first + size].tolist()):
-                place, start = divmod(index, each)
-                buffer[i] = trajectories[place][start : start + frames]
 
     return run
 
@@ -382,7 +343,6 @@ if __name__ == "__main__":
     else:
         measure_one(
             {
-                "loader": loader,
                 "ways": ways,
                 "first": first,
                 "memory": memory,
