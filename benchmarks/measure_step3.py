@@ -18,7 +18,7 @@ from benchmarks._door import THREADS, measure_one
 from benchmarks._interleaved import interleaved
 from benchmarks._memory import peak_anonymous
 from benchmarks.settings import experiment_settings, simulated
-from bridge import CONVERSIONS, build_loader, build_trainer, phiml_loader
+from bridge import build_loader, build_trainer, phiml_loader
 from experiment import Progress, RunFolder, Settings, scene_path
 
 
@@ -237,88 +237,6 @@ def train_limited(folder: Path, limit: str, *arguments: str) -> float:
     return train(folder, *arguments)
 
 
-def epoch(folder: Path) -> None:
-    """One epoch of training end to end against legacy, and where the time goes."""
-    sides = {}
-    for preset in ("legacy", "step2", "step3"):
-        settings = simulated(
-            experiment_settings(
-                folder,
-                "burgers",
-                *(f"migration={preset}", "trainer.train_sim=[0,1,2]"),
-            )
-        )
-        sides[preset] = _Instrumented(build_trainer(settings))
-    for preset in ("step2", "step3"):
-        ratio = interleaved(sides[preset], sides["legacy"], rounds=9, warm_up=1)
-        print(f"epoch, {preset} / legacy: {ratio}")
-    print(f"epoch, step3 / step2: {interleaved(sides['step3'], sides['step2'])}")
-    print("ms a batch: " + ", ".join(_Instrumented.PARTS))
-    for preset, side in sides.items():
-        print(f"  {preset}: " + ", ".join(f"{v:.2f}" for v in side.parts()))
-
-
-class _Instrumented:
-    """An epoch of training, with the time of its parts."""
-
-    PARTS = ("data wait", "conversion", "forward", "backward", "optimiser", "rest")
-
-    def __init__(self, trainer: Any) -> None:
-        self.trainer = trainer
-        self.times: dict[str, float] = dict.fromkeys(self.PARTS, 0.0)
-        self.batches = 0
-        self._mark = 0.0
-        self._epoch = 0
-        inner = trainer._loss
-
-        def loss(windows: Any) -> Any:
-            start = time.perf_counter()
-            value = inner(windows)
-            self._mark = time.perf_counter()
-            self.times["forward"] += self._mark - start
-            return value
-
-        trainer._loss = loss
-        trainer.optimiser.register_step_pre_hook(lambda *_: self._note("backward"))
-        trainer.optimiser.register_step_post_hook(lambda *_: self._note("optimiser"))
-
-    def _note(self, part: str) -> None:
-        now = time.perf_counter()
-        self.times[part] += now - self._mark
-        self._mark = now
-
-    def __call__(self) -> None:
-        trainer, times = self.trainer, self.times
-        CONVERSIONS.reset()
-        loader, model = trainer._train_loader, trainer.model
-        began = time.perf_counter()
-        before = sum(times.values())
-        self._epoch += 1
-        loader.set_epoch(self._epoch)
-        model.train() if hasattr(model, "train") else model.set_training(True)
-        start = time.perf_counter()
-        for windows in loader:
-            times["data wait"] += time.perf_counter() - start
-            trainer.training_step(windows, lambda loss: None)
-            self.batches += 1
-            start = time.perf_counter()
-        converting = sum(b.seconds for b in CONVERSIONS.boundaries.values())
-        times["conversion"] += converting
-        inside = "data wait" if loader_converts(loader) else "forward"
-        times[inside] -= converting
-        spent = time.perf_counter() - began
-        times["rest"] += spent - (sum(times.values()) - before)
-
-    def parts(self) -> list[float]:
-        """Milliseconds a batch."""
-        return [1e3 * self.times[part] / self.batches for part in self.PARTS]
-
-
-def loader_converts(loader: Any) -> bool:
-    """Whether a loader is one of the bridge, which converts each batch."""
-    return type(loader).__module__.startswith("bridge.")
-
-
 _PARTS = {"first_batch": first_batch, "train": train, "train_limited": train_limited}
 
 
@@ -347,7 +265,6 @@ if __name__ == "__main__":
                 "first": first,
                 "memory": memory,
                 "limited": limited,
-                "epoch": epoch,
             },
             __doc__,
         )
