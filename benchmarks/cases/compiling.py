@@ -38,7 +38,11 @@ def _rollout(side: str, folder: Path) -> Subject:
 
 
 def _as_if_first(side: str) -> AbstractContextManager[object]:
-    """Without what torch.compile keeps in memory and on disk."""
+    """Without what torch.compile keeps in memory and on disk.
+
+    Importing torch's compiler and preparing the C++ headers, 13 s more, happen once in
+    a process and are not timed.
+    """
     if side != "bare":
         return nullcontext()
     import torch._dynamo
