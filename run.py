@@ -24,9 +24,9 @@ from experiment import (
     UserError,
     check_settings,
     console,
+    keep_freed_memory,
     nearest,
     nearest_key,
-    prepare_process,
     run_tasks,
 )
 
@@ -76,7 +76,7 @@ def _reasons() -> dict[str, str]:
 
 def main() -> None:
     """Runs, and ends with status 2 and one message if something is wrong outside."""
-    prepare_process()
+    keep_freed_memory()
     # Hydra would print and end by itself; the messages below say more.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     if not any(word.startswith(("--config-name", "-cn")) for word in sys.argv[1:]):

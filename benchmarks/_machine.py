@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -46,6 +47,12 @@ def _processor() -> str:
 def prepare() -> None:
     """Pins threads and quietens libraries; every front end calls it once."""
     import torch
+
+    # As a run does; commits from before it have no such function.
+    with suppress(ImportError):
+        from experiment import keep_freed_memory
+
+        keep_freed_memory()
 
     torch.set_num_threads(threads())
     warnings.filterwarnings("ignore", category=DeprecationWarning)

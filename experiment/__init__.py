@@ -87,7 +87,7 @@ from experiment._physical_training import (
     PhysicalTrainer,
     Unbounded,
 )
-from experiment._process import prepare_process
+from experiment._process import keep_freed_memory
 from experiment._progress import Bar, Progress
 from experiment._recovered import RecoveredParameter, parameter_table
 from experiment._run_folder import RunFolder, console, versions
@@ -190,7 +190,7 @@ __all__ = [
     "parameter_ranges",
     "parameter_table",
     "physical_rounds",
-    "prepare_process",
+    "keep_freed_memory",
     "plain",
     "read_facts",
     "rmse",
