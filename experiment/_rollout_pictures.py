@@ -1,12 +1,14 @@
 """Pictures and films of a roll-out in two dimensions, beside the truth."""
 
-from collections.abc import Callable
+import io
 from pathlib import Path
-from typing import Any
 
+import matplotlib
 import numpy as np
-from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from experiment._check import channel_plan
 from experiment._drawing import (
@@ -17,7 +19,10 @@ from experiment._drawing import (
     unit_of,
 )
 from experiment._evaluation import Rollout, first_bad_frame
+from experiment._files import write_whole
 from experiment._settings import Settings
+
+_NONE = Image.Dither.NONE
 
 
 def draw_rollout(
@@ -79,7 +84,8 @@ def draw_film(
     largest = largest_size(sides[0])
     limits = (-largest, largest)
     domain = settings.model.physical.domain
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.6), dpi=80, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2, sharey=True)
     images = []
     for axes, title, values in zip(panels, ("reference", model), sides, strict=True):
@@ -89,22 +95,48 @@ def draw_film(
     panels[0].set_ylabel("y in m")
     unit = unit_of(channel, settings)
     figure.colorbar(images[0], ax=list(panels), label=f"{channel} in {unit}")
-
-    figure.suptitle("t = 0.00 s")
+    clock = figure.suptitle("t = 0.00 s")
     # Laid out once: a frame that is laid out anew may jump or lose a label.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
-    def show(t: int) -> list[Any]:
+    # Only what moves is drawn in each frame; the frames around the fields lie on top.
+    moving: list[Artist] = [*images, clock]
+    around = [spine for axes in panels for spine in axes.spines.values()]
+    for artist in moving:
+        artist.set_animated(True)
+    canvas.draw()
+    resting = canvas.copy_from_bbox(figure.bbox)
+    palette = _palette("RdBu_r")
+    frames = []
+    for t in range(len(sides[0])):
         for image, values in zip(images, sides, strict=True):
             image.set_data(drawable(values[t], limits))
-        figure.suptitle(f"t = {t * settings.model.physical.dt:.2f} s")
-        return images
+        clock.set_text(f"t = {t * settings.model.physical.dt:.2f} s")
+        canvas.restore_region(resting)
+        for artist in moving + around:
+            artist.draw(canvas.get_renderer())
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+        frames.append(Image.fromarray(pixels).quantize(palette=palette, dither=_NONE))
+    film = io.BytesIO()
+    frames[0].save(
+        film, "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0
+    )
+    write_whole(path, film.getvalue())
 
-    partial = path.with_name(f".{path.name}.partial.gif")
-    animation = FuncAnimation(figure, _as_update(show), frames=len(sides[0]))
-    animation.save(str(partial), writer=PillowWriter(fps=10), dpi=80)
-    partial.replace(path)
+
+def _palette(colours: str) -> Image.Image:
+    """The 256 colours of a film: those of the fields, and greys for the rest.
+
+    One for all frames; a palette that each frame chose for itself would change what a
+    colour says from frame to frame.
+    """
+    fields = matplotlib.colormaps[colours](np.linspace(0, 1, 232))[:, :3]
+    greys = np.repeat(np.linspace(0, 1, 24)[:, None], 3, axis=1)
+    table = np.rint(255 * np.concatenate([fields, greys])).astype(np.uint8)
+    image = Image.new("P", (1, 1))
+    image.putpalette(table.tobytes())
+    return image
 
 
 def _channel(
@@ -114,7 +146,3 @@ def _channel(
     model, channel = shown
     place = channel_plan(settings).names.index(channel)
     return rollout.reference[:, place], rollout.forecasts[model][:, place]
-
-
-def _as_update(show: Callable[[int], list[Any]]) -> Callable[..., list[Any]]:
-    return lambda frame, *_: show(int(frame))

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,24 @@ def test_a_torn_baseline_is_an_error_that_says_what_to_do(tmp_path: Path) -> Non
     path.write_text('{"machine": ')
     with pytest.raises(UserError, match="can't be read.*--save"):
         compared(path, [_PAIR])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rounds", "4"], "`--rounds` is 4; a verdict needs at least 7"),
+        (["--only", "nonsense"], "no case of the profile fast has `nonsense`"),
+    ],
+)
+def test_the_command_refuses_in_one_line(arguments: list[str], message: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "bridge", "bench", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}")
 
 
 def test_code_lines_leave_out_what_is_no_code() -> None:

@@ -89,6 +89,29 @@ def test_two_forecasts_have_pictures_of_their_own(
         assert all((one != two).mean() > 0.01 for two in quarters[:i])
 
 
+def test_a_colour_of_a_film_says_the_same_in_every_frame(
+    simulated: Path, tmp_path: Path
+) -> None:
+    """The colour bar, right of both fields, is the same picture all the time."""
+    draw(
+        small(simulated),
+        {SYNTHETIC: lambda s, n: truth(simulated, 3)},
+        {SYNTHETIC: EPOCHS},
+        tmp_path,
+    )
+    with Image.open(tmp_path / "rollout_velocity_x.gif") as film:
+        count = int(getattr(film, "n_frames", 1))
+        frames = []
+        for number in range(count):
+            film.seek(number)
+            frames.append(np.asarray(film.convert("RGB")))
+    assert count == small(simulated).evaluation.num_frames
+    bar = slice(int(0.87 * frames[0].shape[1]), None)
+    assert frames[0][:, bar].std() > 10
+    assert all((f[20:, bar] == frames[0][20:, bar]).all() for f in frames)
+    assert any((f != frames[0]).any() for f in frames)
+
+
 @pytest.mark.parametrize(
     ("histories", "drawn"),
     [
