@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -110,7 +111,8 @@ def table(case: Case, pairs: Sequence[Pair]) -> list[str]:
     for pair in pairs:
         if pair.ratio is None:
             lines.append(f"  {pair.side:13} {pair.speed.value}:")
-            lines += [f"    {line}"[:80] for line in pair.reason.splitlines()[-3:]]
+            for line in pair.reason.splitlines()[-3:]:
+                lines += textwrap.wrap(f"    {line}", 80, subsequent_indent="    ")
             continue
         r = pair.ratio
         interval = f"{r.median:.2f} [{r.low:.2f}, {r.high:.2f}]"

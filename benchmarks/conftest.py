@@ -9,3 +9,9 @@ def pytest_configure() -> None:
 
 def pytest_report_header() -> str:
     return f"benchmarks on {device()}, {threads()} threads of torch"
+
+
+def pytest_sessionfinish() -> None:
+    from benchmarks.test_speed import HELD
+
+    HELD.remove()

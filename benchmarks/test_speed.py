@@ -9,12 +9,11 @@ down shows as a difference: `python -m bridge bench` takes them in turn and judg
 
 import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from benchmarks._case import PROFILES, Case
 from benchmarks._same import Observed, observed, unlike, unusable
@@ -30,8 +29,7 @@ _ROUNDS = (5, 50)
 class Held:
     """The folder and the baseline of the case at hand; the last case's are gone."""
 
-    def __init__(self, make_folder: Callable[[str], Path]) -> None:
-        self._make_folder = make_folder
+    def __init__(self) -> None:
         self._name = ""
         self.folder = Path()
         self._expected: Observed | None = None
@@ -40,7 +38,7 @@ class Held:
         """What the sides of a case must do and give."""
         if self._name != case.name or self._expected is None:
             self.remove()
-            self._name, self.folder = case.name, self._make_folder(case.name)
+            self._name, self.folder = case.name, Path(tempfile.mkdtemp())
             baseline = case.builders[case.baseline](self.folder)
             self._expected = observed(baseline)
         return self._expected
@@ -52,20 +50,19 @@ class Held:
         self._name, self._expected = "", None
 
 
-@pytest.fixture(scope="session")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    one = Held(tmp_path_factory.mktemp)
-    yield one
-    one.remove()
+HELD = Held()
 
 
-@pytest.mark.parametrize(
-    "case, side", _SIDES, ids=[f"{case.name}-{side}" for case, side in _SIDES]
-)
-def test_speed(case: Case, side: str, held: Held, benchmark: Any) -> None:
+def pytest_generate_tests(metafunc: Any) -> None:
+    # Not by pytest's decorators: asv imports this module where there is no pytest.
+    ids = [f"{case.name}-{side}" for case, side in _SIDES]
+    metafunc.parametrize(("case", "side"), _SIDES, ids=ids)
+
+
+def test_speed(case: Case, side: str, benchmark: Any) -> None:
     benchmark.group = case.name
-    expected = held.turn_to(case)
-    subject = case.builders[side](held.folder)
+    expected = HELD.turn_to(case)
+    subject = case.builders[side](HELD.folder)
     found = unusable(case, expected)
     if side != case.baseline:
         found += unlike(case, side, observed(subject), expected)

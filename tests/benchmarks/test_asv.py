@@ -1,5 +1,6 @@
 """asv: its settings, what it finds, what it installs, and what is never timed."""
 
+import ast
 import json
 import math
 import re
@@ -325,3 +326,15 @@ def test_the_pages_show_both_sides() -> None:
     if not shutil.which("npm"):
         pytest.skip("no npm on the PATH to fetch the scripts of the pages with")
     assert pages.seen() == ["implementation-legacy", "implementation-step3"]
+
+
+def test_no_module_needs_what_asv_environments_lack() -> None:
+    """asv imports every module of the folder where only the project is installed."""
+    folder = Path(__file__).parents[2] / "benchmarks"
+    for file in folder.rglob("*.py"):
+        for node in ast.parse(file.read_text()).body:
+            names = [getattr(node, "module", None) or ""]
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert not {n.split(".")[0] for n in names} & {"pytest", "asv"}, file
