@@ -18,17 +18,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
 
-from experiment import (
-    COMPONENTS,
-    Progress,
-    UserError,
-    check_settings,
-    console,
-    keep_freed_memory,
-    nearest,
-    nearest_key,
-    run_tasks,
-)
+from experiment.run import console, run_tasks
+from experiment.settings import COMPONENTS, check_settings, key_hint
+from experiment.system import Progress, UserError, keep_freed_memory, spelling_hint
 
 # PhiML compiles with torch.jit.trace, which torch 2.13 calls deprecated.
 warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
@@ -65,12 +57,12 @@ def _reasons() -> dict[str, str]:
     preset = chosen.runtime.choices["migration"]
     reasons = {}
     for switch in COMPONENTS:
-        if any(o.startswith(f"migration.{switch.component}=") for o in given):
-            reasons[switch.component] = "the command line"
+        if any(o.startswith(f"migration.{switch.name}=") for o in given):
+            reasons[switch.name] = "the command line"
         elif any(o.startswith("migration=") for o in given):
-            reasons[switch.component] = f"the preset {preset}"
+            reasons[switch.name] = f"the preset {preset}"
         else:
-            reasons[switch.component] = "default (conf/migration/current.yaml)"
+            reasons[switch.name] = "default (conf/migration/current.yaml)"
     return reasons
 
 
@@ -112,10 +104,10 @@ def _composition_message(error: Exception) -> str:
     node = getattr(cause, "parent_node", None)
     if isinstance(cause, OmegaConfBaseException) and key and node is not None:
         name = key.rsplit(".", 1)[-1]
-        hint = nearest(name, [str(k) for k in node])
+        hint = spelling_hint(name, [str(k) for k in node])
         if not hint.startswith("did you mean"):
             whole = OmegaConf.to_container(node._get_root(), resolve=False)
-            hint = nearest_key(key, cast(dict[str, Any], whole))
+            hint = key_hint(key, cast(dict[str, Any], whole))
         return f"`{key}` is no setting: {hint}"
     return str(error)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks._machine import machine_facts
 from benchmarks._pairs import Pair
-from experiment import UserError, write_whole
+from experiment.system import UserError, write_whole
 
 
 def save(path: Path, pairs: Sequence[Pair]) -> None:

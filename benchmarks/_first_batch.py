@@ -17,7 +17,7 @@ def main(folder: Path, preset: str, *overrides: str) -> None:
     settings = settings_of(folder, f"migration={preset}", *overrides)
     prepare()
     from bridge._physics_factories import build_hybrid_trainer
-    from experiment import training_settings
+    from experiment.training import training_settings
 
     trainer: Any = build_hybrid_trainer(training_settings(settings)).synthetic
     trainer._train_loader.set_epoch(0)

@@ -50,7 +50,7 @@ def prepare() -> None:
 
     # As a run does; commits from before it have no such function.
     with suppress(ImportError):
-        from experiment import keep_freed_memory
+        from experiment.system import keep_freed_memory
 
         keep_freed_memory()
 

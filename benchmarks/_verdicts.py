@@ -113,6 +113,6 @@ def _is_lack(error: Exception) -> bool:
         return owner.__module__.split(".")[0] in PACKAGES
     from hydra.errors import HydraException
 
-    from experiment import SettingsError
+    from experiment.system import SettingsError
 
     return isinstance(error, HydraException | SettingsError)

@@ -18,7 +18,7 @@ from benchmarks._pairs import Pair, Speed, identical, pairs_of
 from benchmarks._scaling import SERIES, scaling_rows
 from benchmarks.cases import cases_of
 from bridge._evidence import problems
-from experiment import UserError
+from experiment.system import UserError
 
 
 def _scaling() -> Iterable[str]:

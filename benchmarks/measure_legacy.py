@@ -18,7 +18,9 @@ from benchmarks._interleaved import interleaved
 from benchmarks._memory import peak_anonymous
 from benchmarks.settings import experiment_settings, simulated
 from bridge import build_trainer
-from experiment import Progress, RunFolder, Settings
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import Progress
 from legacy.data import WindowLoader
 from legacy.training import SyntheticTrainer
 

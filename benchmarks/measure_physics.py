@@ -8,14 +8,11 @@ import numpy as np
 import bridge._physics_factories as physics
 from benchmarks._door import measure_one
 from benchmarks.settings import experiment_settings, simulated
-from experiment import (
-    PhysicalTrainer,
-    Progress,
-    RunFolder,
-    Settings,
-    open_scene,
-    true_parameter,
-)
+from experiment.data import open_scene
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import Progress
+from experiment.training import PhysicalTrainer
 
 
 def recover(folder: Path) -> None:
@@ -41,7 +38,7 @@ def recover(folder: Path) -> None:
 
 
 def _errors(settings: Settings, trainer: PhysicalTrainer) -> str:
-    truth = true_parameter(settings.model.physical, "viscosity")
+    truth = settings.model.physical.true_parameter("viscosity")
     size = np.linalg.norm(truth)
     before = np.linalg.norm(trainer.ranges["viscosity"].guess - truth) / size
     after = np.linalg.norm(trainer.parameters["viscosity"] - truth) / size

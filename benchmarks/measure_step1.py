@@ -9,7 +9,7 @@ import torch
 from benchmarks._door import measure_one
 from benchmarks.settings import experiment_settings, simulated
 from bridge import build_trainer
-from experiment import Settings
+from experiment.settings import Settings
 from legacy.data import WindowLoader
 from legacy.models import export_weights, import_weights
 from legacy.training import rollout_loss

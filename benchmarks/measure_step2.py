@@ -13,7 +13,9 @@ from benchmarks.settings import experiment_settings, simulated
 from bridge import build_trainer
 from bridge.verify import CaseName
 from bridge.verify._training_cases import TrainingCase, steps
-from experiment import LAST, Progress, RunFolder, load_checkpoint
+from experiment.run import RunFolder
+from experiment.system import Progress
+from experiment.training import LAST, load_checkpoint
 
 
 def _settings(folder: Path, overrides: tuple[str, ...]) -> Any:

@@ -19,7 +19,10 @@ from benchmarks._interleaved import interleaved
 from benchmarks._memory import peak_anonymous
 from benchmarks.settings import experiment_settings, simulated
 from bridge import build_loader, build_trainer, phiml_loader
-from experiment import Progress, RunFolder, Settings, scene_path
+from experiment.data import scene_path
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import Progress
 
 
 def _rates(count: int, seconds: tuple[float, float]) -> str:

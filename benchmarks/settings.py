@@ -7,7 +7,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import bridge
-from experiment import Progress, Settings, check_settings, generate
+from experiment.data import generate
+from experiment.settings import Settings, check_settings
+from experiment.system import Progress
 
 #: The checkout that is installed: asv takes the benchmarks of one commit to others,
 #: whose settings are their own.

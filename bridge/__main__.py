@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from experiment import UserError, console, write_whole
+from experiment.run import console
+from experiment.system import UserError, write_whole
 
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)

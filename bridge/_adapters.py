@@ -10,7 +10,7 @@ from phiml.math import Tensor
 from torch import nn
 
 from bridge._converters import to_phiml, to_torch
-from experiment import ChannelPlan
+from experiment.data import ChannelPlan
 from legacy.training import Loader
 from phiml_port.models import Network, Surrogate
 from phiml_port.training import Loader as NamedLoader

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiment import versions, write_whole
+from experiment.system import versions, write_whole
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "evidence"

@@ -20,23 +20,19 @@ from bridge._adapters import (
 )
 from bridge._conversions import CONVERSIONS
 from bridge._sources import check_contract, load_source, source_of
-from experiment import (
+from experiment.data import channel_plan
+from experiment.evaluation import Forecast
+from experiment.run import Components, Evaluated, RunFolder
+from experiment.settings import COMPONENTS, Settings, precision_bits
+from experiment.system import Progress, SettingsError
+from experiment.training import (
     BEST,
-    COMPONENTS,
     LAST,
     PHYSICAL,
     PHYSICAL_BEST,
     PHYSICAL_LAST,
     SYNTHETIC,
-    Components,
-    Evaluated,
-    Forecast,
-    Progress,
-    RunFolder,
-    Settings,
-    SettingsError,
     TrainingState,
-    channel_plan,
     draw_weights,
     load_for_model,
     training_settings,
@@ -141,12 +137,12 @@ def _log_classes(settings: Settings, reasons: Mapping[str, str]) -> None:
     for component in unused.get(settings.general.mode, ()):
         del names[component]
     for switch in COMPONENTS:
-        if switch.component not in names:
+        if switch.name not in names:
             continue
-        side = getattr(settings.migration, switch.component)
-        path = source_of(settings, switch.component, side, names[switch.component])
-        why = reasons.get(switch.component, "settings")
-        log.info("%s: %s (%s), by %s", switch.component, side, path, why)
+        side = getattr(settings.migration, switch.name)
+        path = source_of(settings, switch.name, side, names[switch.name])
+        why = reasons.get(switch.name, "settings")
+        log.info("%s: %s (%s), by %s", switch.name, side, path, why)
 
 
 def network_class(settings: Settings, side: str) -> type:
@@ -226,7 +222,7 @@ def initial_weights(
 
 def bits(settings: Settings) -> int:
     """Bits of floating point, 32 or 64."""
-    return {"float32": 32, "float64": 64}[settings.general.precision]
+    return precision_bits(settings.general.precision)
 
 
 def build_model(settings: Settings) -> nn.Module:

@@ -8,21 +8,18 @@ import numpy as np
 
 import bridge._factories as factories
 from bridge._sources import load_source, source_of
-from experiment import (
+from experiment.evaluation import Forecast, RecoveredParameter
+from experiment.settings import Settings, parameter_ranges
+from experiment.system import Progress
+from experiment.training import (
     PHYSICAL,
     PHYSICAL_BEST,
     PHYSICAL_LAST,
     Checkpoint,
-    Forecast,
     PhysicalLearner,
     PhysicalTrainer,
-    Progress,
-    RecoveredParameter,
-    Settings,
     load_checkpoint,
-    parameter_ranges,
     physical_rounds,
-    true_parameter,
 )
 
 
@@ -108,7 +105,7 @@ def recovered_parameters(
     found: Mapping[str, np.ndarray] = checkpoint.weights
     rows = []
     for name, held in parameter_ranges(settings).items():
-        truth = true_parameter(settings.model.physical, name)
+        truth = settings.model.physical.true_parameter(name)
         guess, learned = np.asarray(held.guess), np.asarray(found[name])
         # A scalar that stands for a field is judged as the constant field that it is.
         shape = truth.shape if truth.ndim > guess.ndim else guess.shape

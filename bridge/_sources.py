@@ -4,7 +4,8 @@ import importlib
 from typing import Any
 
 from bridge._registry import CONTRACTS, REGISTRY
-from experiment import Settings, SettingsError, nearest
+from experiment.settings import Settings
+from experiment.system import SettingsError, spelling_hint
 
 
 def source_of(settings: Settings, component: str, side: str, name: str) -> str:
@@ -40,7 +41,7 @@ def load_source(path: str, key: str) -> Any:
         classes = [n for n, v in vars(module).items() if isinstance(v, type)]
         raise SettingsError(
             f"`{key}` is `{path}`, and `{module_name}` has no class `{name}`:"
-            f" {nearest(name, classes)}"
+            f" {spelling_hint(name, classes)}"
         )
     return found
 

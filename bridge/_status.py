@@ -5,7 +5,8 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
-from experiment import COMPONENTS, built_sides, write_whole
+from experiment.settings import COMPONENTS, SIDES
+from experiment.system import write_whole
 
 _CONF = Path(__file__).parents[1] / "conf" / "migration"
 
@@ -48,10 +49,10 @@ def status_table() -> Table:
         table.add_column(heading)
     for switch in COMPONENTS:
         table.add_row(
-            switch.component,
+            switch.name,
             switch.step,
-            ", ".join(built_sides(switch.component)),
-            values[switch.component],
+            ", ".join(SIDES),
+            values[switch.name],
         )
     return table
 

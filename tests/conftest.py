@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiment import Progress, generate
+from experiment.data import generate
+from experiment.system import Progress
 from tests.helpers import small
 
 torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from bridge import build_trainer
-from experiment import Settings, check_settings
+from experiment.settings import Settings, check_settings
 from legacy.training import SyntheticTrainer
 
 ROOT = Path(__file__).parent.parent

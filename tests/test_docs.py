@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from experiment import check_settings
+from experiment.settings import check_settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(

@@ -43,9 +43,8 @@ def simulated_settings(folder: Path, *overrides: str) -> Any:
 
 def initial_velocities(physical: Any, count: int) -> np.ndarray:
     """Velocities of different simulations in m/s, float32 `(batch, x, y, vector)`."""
-    from experiment import initial_state
 
-    states = [initial_state(physical, 0, i)["velocity"] for i in range(count)]
+    states = [physical.initial_state(0, i)["velocity"] for i in range(count)]
     return np.stack(states).astype(np.float32)
 
 

@@ -67,7 +67,7 @@ def epoch(folder: Path, side: str, *overrides: str) -> Subject:
 
 def _bare(folder: Path) -> Subject:
     """The same windows copied into one buffer: the least that NumPy can do."""
-    from experiment import sample_order
+    from experiment.data import sample_order
 
     settings = data_settings(folder, "phiml", *_SIMULATIONS)
     port = _loader(settings)

@@ -65,13 +65,12 @@ def _on_fields(physical: Any, states: np.ndarray, steps: int, *, eager: bool) ->
     """PhiFlow fields on torch, a compiled step (or an eager one) in a loop."""
     from phiml import math
 
-    from experiment import true_parameter
     from legacy.physics import BurgersModel, centred_grid, compiled_step
 
     math.use("torch")
     substeps = physical.pde_params.diffusion_substeps
     model = BurgersModel(dt=physical.dt, diffusion_substeps=substeps)
-    viscosity = centred_grid(true_parameter(physical, "viscosity"), physical)
+    viscosity = centred_grid(physical.true_parameter("viscosity"), physical)
     step = compiled_step(physical)
     grids = [centred_grid(s, physical) for s in states]
     start: Any = math.stack(grids, math.batch("batch")) if len(grids) > 1 else grids[0]
@@ -99,7 +98,6 @@ def _on_tensors(physical: Any, states: np.ndarray, steps: int, backend: str) -> 
     """The whole roll-out on PhiML tensors as one compiled function."""
     from phiml import math
 
-    from experiment import true_parameter
     from phiml_port.physics import PhysicalModel, physics_backend
 
     on = physics_backend(backend)
@@ -117,7 +115,7 @@ def _on_tensors(physical: Any, states: np.ndarray, steps: int, backend: str) -> 
             math.batch("batch"), math.spatial("x,y"), math.channel(vector="x,y")
         )
         start: Any = math.tensor(states, dims)
-        truth = true_parameter(physical, "viscosity").astype(np.float32)
+        truth = physical.true_parameter("viscosity").astype(np.float32)
         viscosity = model.tensor(truth)
 
     def call() -> Any:
@@ -145,12 +143,10 @@ def _by_hand(physical: Any, states: np.ndarray, steps: int) -> Made:
     """The same scheme by hand in torch, fused by torch.compile."""
     import torch
 
-    from experiment import cell_sizes, true_parameter
-
-    edge = cell_sizes(physical)["x"]
+    edge = physical.cell_sizes["x"]
     dt, substeps = physical.dt, physical.pde_params.diffusion_substeps
     size = physical.resolution["x"]
-    nu = torch.from_numpy(true_parameter(physical, "viscosity").astype(np.float32))
+    nu = torch.from_numpy(physical.true_parameter("viscosity").astype(np.float32))
     start = torch.from_numpy(states).permute(0, 3, 1, 2).contiguous()
     i = torch.arange(size, dtype=torch.float32)[:, None]
     j = torch.arange(size, dtype=torch.float32)[None]
@@ -192,7 +188,7 @@ def make_gradient(settings: Any, side: str) -> tuple[Callable[[], Any], dict[str
     from dataclasses import replace
 
     import bridge._physics_factories as physics
-    from experiment import parameter_ranges
+    from experiment.settings import parameter_ranges
 
     start = {n: r.start for n, r in parameter_ranges(settings).items()}
     physics_side = "legacy" if side == "legacy" else "phiml"
@@ -266,7 +262,8 @@ def _generation(side: str, folder: Path) -> Subject:
     from dataclasses import replace
 
     import bridge._physics_factories as physics
-    from experiment import Progress, generate, open_scene
+    from experiment.data import generate, open_scene
+    from experiment.system import Progress
 
     settings = settings_of(
         folder,

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks._case import Case, Subject
 from benchmarks._machine import finish
 from benchmarks.cases._common import fresh_folder, settings_of, simulated_settings
+from experiment.training import PHYSICAL
 
 _SHORT = (
     *("general.mode=hybrid", "trainer.hybrid.warm_up_epochs=1"),
@@ -31,7 +32,9 @@ def _written(folder: Path) -> list[str]:
 def _hybrid(preset: str, folder: Path) -> Subject:
     """Builds both trainers and trains: a warm-up epoch, then one cycle."""
     import bridge._physics_factories as physics
-    from experiment import Progress, RunFolder, training_settings
+    from experiment.run import RunFolder
+    from experiment.system import Progress
+    from experiment.training import training_settings
 
     chosen = (f"migration={preset}", *_SHORT)
     simulated_settings(folder, *chosen)
@@ -52,7 +55,8 @@ def _whole(preset: str, overrides: tuple[str, ...], folder: Path) -> Subject:
     from rich.console import Console
 
     from bridge import build_components
-    from experiment import Progress, run_tasks
+    from experiment.run import run_tasks
+    from experiment.system import Progress
 
     def run() -> Path:
         own = fresh_folder(folder / preset)
@@ -75,7 +79,7 @@ def _trained(run: Callable[[], Path], *, long: bool = False) -> Subject:
             4e-3 of the loss in the first three epochs of the default run; that the
             whole of it is equal is proved in float64 (`verify hybrid`).
     """
-    from experiment import LAST, PHYSICAL, PHYSICAL_LAST, load_checkpoint
+    from experiment.training import LAST, PHYSICAL_LAST, load_checkpoint
 
     folder = run() / "checkpoints"
     held = load_checkpoint(folder / LAST)

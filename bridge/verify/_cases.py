@@ -14,7 +14,7 @@ from torch import nn
 
 import bridge._factories as factories
 from bridge._adapters import TorchView
-from experiment import Settings, check_settings
+from experiment.settings import Settings, check_settings
 from legacy import models
 
 ARCHITECTURES = ("unet", "resnet", "convnet")

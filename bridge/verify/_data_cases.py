@@ -14,7 +14,9 @@ import numpy as np
 import bridge._factories as factories
 from bridge._converters import to_torch
 from bridge.verify._cases import CaseName, case_settings
-from experiment import Progress, Settings, generate, scene_path
+from experiment.data import generate, scene_path
+from experiment.settings import Settings
+from experiment.system import Progress
 from legacy import data
 
 SIMULATIONS, FRAMES, STEPS, BATCH = 4, 8, 2, 4

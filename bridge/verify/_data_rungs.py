@@ -19,7 +19,7 @@ from bridge.verify._data_cases import (
 )
 from bridge.verify._rungs import Findings, Rung
 from bridge.verify._training_cases import run_folder
-from experiment import Progress
+from experiment.system import Progress
 
 OFF_BY_ONE = "window off by one frame"
 DOUBLED = "one sample doubled, one lost"

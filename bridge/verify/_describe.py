@@ -15,7 +15,7 @@ from bridge._sources import load_source
 from bridge.verify._cases import ARCHITECTURES, EXPERIMENTS, Case, CaseName
 from bridge.verify._data_cases import DataCase, batches_of, control_windows
 from bridge.verify._training_cases import TrainingCase
-from experiment import Settings
+from experiment.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
 ROWS_PER_CASE = 12

@@ -15,13 +15,9 @@ import bridge._physics_factories as physics
 from bridge.verify._cases import CaseName
 from bridge.verify._data_cases import DataCase
 from bridge.verify._training_cases import run_folder
-from experiment import (
-    Progress,
-    Settings,
-    new_states,
-    parameter_ranges,
-    training_settings,
-)
+from experiment.settings import Settings, parameter_ranges
+from experiment.system import Progress
+from experiment.training import new_states, training_settings
 from legacy.physics import compiled_step
 
 # Few, as an optimiser that has all but arrived follows rounding.

@@ -20,7 +20,7 @@ from bridge.verify._physics_cases import (
     gradient_of_control,
 )
 from bridge.verify._rungs import Findings, Rung
-from experiment import Burgers
+from experiment.equations.burgers import Burgers
 
 SUBSTEPS = "diffusion substeps changed"
 DT = "dt off by a factor of two in one branch"

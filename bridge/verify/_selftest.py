@@ -13,7 +13,7 @@ import bridge._factories as factories
 from bridge.verify._cases import Case, case_names
 from bridge.verify._compare import Verdict
 from bridge.verify._ladder import climb
-from experiment import UserError
+from experiment.system import UserError
 
 AA_RUNS = 50
 

@@ -12,15 +12,11 @@ import torch
 
 import bridge._factories as factories
 from bridge.verify._cases import CaseName, case_settings
-from experiment import (
-    Checkpoint,
-    Progress,
-    RunFolder,
-    Settings,
-    TrainingState,
-    draw_weights,
-    sample_order,
-)
+from experiment.data import sample_order
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import Progress
+from experiment.training import Checkpoint, TrainingState, draw_weights
 from legacy import models, training
 
 WINDOWS, BATCH = 8, 3

@@ -22,7 +22,7 @@ from bridge.verify._training_cases import (
     trained,
     trained_control,
 )
-from experiment import Checkpoint, TrainingState, draw_weights
+from experiment.training import Checkpoint, TrainingState, draw_weights
 from legacy import models
 from legacy.training import rollout_loss
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiment import (
-    Scene,
-    Settings,
+from experiment.data import Scene, open_scene
+from experiment.settings import Settings
+from experiment.system import (
     TornFile,
     open_arrays,
-    open_scene,
     read_facts,
     save_arrays,
     verify_checksum,

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from experiment import SceneError, Settings, Windows
+from experiment.data import Windows
+from experiment.settings import Settings
+from experiment.system import SceneError
 from legacy.data.cache import TrajectoryCache
 
 

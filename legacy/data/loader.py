@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from experiment import Settings, sample_order
+from experiment.data import sample_order
+from experiment.settings import Settings
 from legacy.data.dataset import WindowDataset
 
 

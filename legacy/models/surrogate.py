@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from experiment import ChannelPlan, as_slice
+from experiment.data import ChannelPlan, as_slice
 
 
 class Surrogate(nn.Module):

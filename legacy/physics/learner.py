@@ -10,16 +10,9 @@ from phi.geom import Box
 from phiml import math
 from phiml.math import Tensor, batch, channel, extrapolation, spatial
 
-from experiment import (
-    Minimum,
-    PhysicalLearner,
-    Settings,
-    Unbounded,
-    channel_plan,
-    chosen_windows,
-    parameter_ranges,
-    true_parameter,
-)
+from experiment.data import channel_plan, chosen_windows
+from experiment.settings import Settings, parameter_ranges, precision_bits
+from experiment.training import Minimum, PhysicalLearner, Unbounded
 from legacy.data import WindowDataset
 from legacy.physics.simulator import compiled_step
 
@@ -38,7 +31,7 @@ class FieldLearner(PhysicalLearner):
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
-        self._bits = {"float32": 32, "float64": 64}[settings.general.precision]
+        self._bits = precision_bits(settings.general.precision)
         self._move = compiled_step(settings.model.physical)
         self._real = self._windows = self._chosen()
 
@@ -175,7 +168,7 @@ class FieldLearner(PhysicalLearner):
         name = "viscosity" if physical.name == "burgers" else "velocity_factor"
         if name in known:
             return {name: known[name]}
-        return {name: self._as_parameter(self._tensor(true_parameter(physical, name)))}
+        return {name: self._as_parameter(self._tensor(physical.true_parameter(name)))}
 
     def _as_parameter(self, value: Tensor) -> Any:
         if not value.shape:

@@ -10,16 +10,12 @@ from phi.geom import Box
 from phiml import math
 from phiml.math import channel, extrapolation, spatial
 
-from experiment import (
-    Advection,
-    Burgers,
-    SceneError,
-    Settings,
-    Simulator,
-    constant_fields,
-    initial_state,
-    scene_description,
-)
+from experiment.data import Simulator, scene_description
+from experiment.equations import Equation
+from experiment.equations.advection import Advection
+from experiment.equations.burgers import Burgers
+from experiment.settings import Settings, precision_bits
+from experiment.system import SceneError
 from legacy.physics.advection import AdvectionModel
 from legacy.physics.burgers import BurgersModel
 
@@ -37,7 +33,7 @@ class SceneSimulator(Simulator):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._precision = {"float32": 32, "float64": 64}[settings.data.precision]
+        self._precision = precision_bits(settings.data.precision)
         self._initial: dict[str, float] = {}
         math.use("torch")
         self._step = compiled_step(settings.model.physical)
@@ -53,7 +49,7 @@ class SceneSimulator(Simulator):
         settings = self._settings
         physical = settings.model.physical
         with math.precision(self._precision):
-            arrays = initial_state(physical, settings.data.seed, simulation)
+            arrays = physical.initial_state(settings.data.seed, simulation)
             state: dict[str, Any] = {
                 name: centred_grid(values, physical) for name, values in arrays.items()
             }
@@ -73,7 +69,7 @@ class SceneSimulator(Simulator):
     def _write(
         self, scene: Scene, state: dict[str, Field], simulation: int, frame: int
     ) -> None:
-        held = constant_fields(self._settings)
+        held = self._settings.model.physical.constant_fields
         for name in self._settings.data.fields:
             if frame and name in held:
                 continue
@@ -102,7 +98,7 @@ class SceneSimulator(Simulator):
         )
 
 
-def compiled_step(physical: Burgers | Advection) -> Step:
+def compiled_step(physical: Equation) -> Step:
     """A compiled step from all fields and parameters to the fields that change."""
     if isinstance(physical, Burgers):
         burgers = BurgersModel(
@@ -118,7 +114,7 @@ def compiled_step(physical: Burgers | Advection) -> Step:
     }
 
 
-def centred_grid(values: np.ndarray, physical: Burgers | Advection) -> Field:
+def centred_grid(values: np.ndarray, physical: Equation) -> Field:
     """A periodic grid from `(x, y, ...)` or `(x, y, ..., vector)` values."""
     axes = tuple(physical.domain)
     dims = [spatial(*axes)]

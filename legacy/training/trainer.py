@@ -9,18 +9,11 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 
-from experiment import (
-    ChannelPlan,
-    Checkpoint,
-    Progress,
-    RunFolder,
-    Settings,
-    StopSignal,
-    TrainingLog,
-    TrainingState,
-    plain,
-    versions,
-)
+from experiment.data import ChannelPlan
+from experiment.run import RunFolder
+from experiment.settings import Settings, to_dict
+from experiment.system import Progress, versions
+from experiment.training import Checkpoint, StopSignal, TrainingLog, TrainingState
 from legacy.models import export_weights, import_weights
 from legacy.training.loss import rollout_loss
 
@@ -224,7 +217,7 @@ class SyntheticTrainer:
             optimiser=moments,
             random=random,
             state=state,
-            settings=plain(self.settings),
+            settings=to_dict(self.settings),
             versions=versions(),
         )
 

@@ -11,16 +11,9 @@ from pathlib import Path
 import numpy as np
 from phiml import math
 
-from experiment import (
-    Progress,
-    Settings,
-    TornFile,
-    UserError,
-    channel_plan,
-    constant_fields,
-    map_in_processes,
-    open_scene,
-)
+from experiment.data import channel_plan, open_scene
+from experiment.settings import Settings
+from experiment.system import Progress, TornFile, UserError, map_in_processes
 from phiml_port.data.gather import backend_named
 from phiml_port.data.store import (
     Layout,
@@ -237,7 +230,7 @@ def read_scene(settings: Settings, simulation: int) -> np.ndarray:
     backend = backend_named(settings.cache.worker_backend)
     constant = {
         field: np.moveaxis(scene.read(field, 0), 0, -1)
-        for field in constant_fields(settings)
+        for field in settings.model.physical.constant_fields
         if field in settings.data.fields
     }
     frames = []

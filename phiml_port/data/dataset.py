@@ -10,13 +10,9 @@ import numpy as np
 from phiml import math
 from phiml.math import Shape, Tensor, batch, channel, spatial
 
-from experiment import (
-    Progress,
-    SceneError,
-    Settings,
-    SettingsError,
-    channel_plan,
-)
+from experiment.data import channel_plan
+from experiment.settings import Settings, precision_bits
+from experiment.system import Progress, SceneError, SettingsError
 from phiml_port.data.cache import TrajectoryCache, read_scene
 from phiml_port.data.gather import (
     FRAMES,
@@ -68,7 +64,7 @@ class PhiMLDataset:
         self._settings = settings
         self._plan = channel_plan(settings)
         self._axes = tuple(settings.model.physical.domain)
-        self._bits = {"float32": 32, "float64": 64}[settings.general.precision]
+        self._bits = precision_bits(settings.general.precision)
         self.window_frames = settings.trainer.rollout_steps + 1
         frames = settings.data.trajectory_length
         self._cache: TrajectoryCache | None = None

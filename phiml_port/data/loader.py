@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from phiml.math import Tensor
 
-from experiment import sample_order
+from experiment.data import sample_order
 from phiml_port.data.dataset import Access, PhiMLDataset
 from phiml_port.data.simulation import PhysicalSimulation
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from experiment import TornFile, sync_folder
+from experiment.system import TornFile, sync_folder
 
 FORMAT = "hyco-trajectories-1"
 _DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}

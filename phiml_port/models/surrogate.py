@@ -5,7 +5,7 @@ from typing import Any, cast
 from phiml import math
 from phiml.math import Tensor, channel
 
-from experiment import ChannelPlan, as_slice
+from experiment.data import ChannelPlan, as_slice
 from phiml_port.models.network import Network
 
 

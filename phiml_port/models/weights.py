@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from experiment import (
+from experiment.system import CheckpointError
+from experiment.training import (
     Checkpoint,
-    CheckpointError,
     first_leaf_that_differs,
     load_checkpoint,
     save_checkpoint,

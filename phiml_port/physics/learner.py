@@ -7,15 +7,9 @@ import numpy as np
 from phiml import math
 from phiml.math import Tensor
 
-from experiment import (
-    Minimum,
-    PhysicalLearner,
-    Settings,
-    Unbounded,
-    channel_plan,
-    chosen_windows,
-    parameter_ranges,
-)
+from experiment.data import channel_plan, chosen_windows
+from experiment.settings import Settings, parameter_ranges, precision_bits
+from experiment.training import Minimum, PhysicalLearner, Unbounded
 from phiml_port.data import PhiMLDataset, PhysicalSimulation
 from phiml_port.physics.model import (
     PhysicalModel,
@@ -48,7 +42,7 @@ class TensorLearner(PhysicalLearner):
         self._plan = channel_plan(settings)
         self._axes = tuple(settings.model.physical.domain)
         self._ranges = parameter_ranges(settings)
-        self._bits = {"float32": 32, "float64": 64}[settings.general.precision]
+        self._bits = precision_bits(settings.general.precision)
         self._model = PhysicalModel(settings.model.physical)
         self._real = self._windows = self._chosen()
         self._compiled = math.jit_compile(self._loss)

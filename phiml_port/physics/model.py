@@ -8,14 +8,10 @@ from phiml import math
 from phiml.backend import Backend
 from phiml.math import Tensor, batch, channel, spatial
 
-from experiment import (
-    Advection,
-    Burgers,
-    ChannelPlan,
-    SettingsError,
-    cell_sizes,
-    true_parameter,
-)
+from experiment.data import ChannelPlan
+from experiment.equations import Equation
+from experiment.equations.burgers import Burgers
+from experiment.system import SettingsError
 from phiml_port.physics.advection import AdvectionModel
 from phiml_port.physics.burgers import BurgersModel
 
@@ -30,9 +26,9 @@ class PhysicalModel:
         physical: The settings of the equation.
     """
 
-    def __init__(self, physical: Burgers | Advection) -> None:
+    def __init__(self, physical: Equation) -> None:
         self.physical = physical
-        cells = cell_sizes(physical)
+        cells = physical.cell_sizes
         if isinstance(physical, Burgers):
             self.parameter = "viscosity"
             self._burgers = BurgersModel(
@@ -59,7 +55,7 @@ class PhysicalModel:
 
     def known_parameter(self) -> Tensor:
         """The equation's parameter as the settings have it."""
-        return self.tensor(true_parameter(self.physical, self.parameter))
+        return self.tensor(self.physical.true_parameter(self.parameter))
 
     def tensor(self, values: np.ndarray) -> Tensor:
         """A parameter `(x, y, ...)` or 0-d as a tensor of the current backend."""

@@ -10,14 +10,9 @@ from phi.geom import Box
 from phiml import math
 from phiml.math import channel, extrapolation, spatial
 
-from experiment import (
-    SceneError,
-    Settings,
-    Simulator,
-    constant_fields,
-    initial_state,
-    scene_description,
-)
+from experiment.data import Simulator, scene_description
+from experiment.settings import Settings, precision_bits
+from experiment.system import SceneError
 from phiml_port.physics.model import PhysicalModel, physics_backend
 
 #: A component that grows beyond this times its initial maximum has diverged.
@@ -38,7 +33,7 @@ class SceneSimulator(Simulator):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._precision = {"float32": 32, "float64": 64}[settings.data.precision]
+        self._precision = precision_bits(settings.data.precision)
         self._backend = physics_backend(settings.migration.phiml_backend)
         self._model = PhysicalModel(settings.model.physical)
         self._roll = math.jit_compile(self._several, auxiliary_args="steps")
@@ -56,8 +51,8 @@ class SceneSimulator(Simulator):
         frames = settings.data.trajectory_length
         scene = Scene.create(str(parent), copy_calling_script=False)
         with self._backend, math.precision(self._precision):
-            arrays = initial_state(
-                settings.model.physical, settings.data.seed, simulation
+            arrays = settings.model.physical.initial_state(
+                settings.data.seed, simulation
             )
             state = {name: self._tensor(values) for name, values in arrays.items()}
             parameter = {self._model.parameter: self._model.known_parameter()}
@@ -91,7 +86,7 @@ class SceneSimulator(Simulator):
     def _write(
         self, scene: Scene, state: dict[str, Any], simulation: int, frame: int
     ) -> None:
-        held = constant_fields(self._settings)
+        held = self._settings.model.physical.constant_fields
         domain = self._settings.model.physical.domain
         for name in self._settings.data.fields:
             if frame and name in held:

@@ -5,15 +5,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment import (
-    PhysicalTrainer,
-    Progress,
-    RunFolder,
-    Settings,
-    TrainingError,
-    hybrid_epochs,
-    new_states,
-)
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import Progress, TrainingError
+from experiment.training import PhysicalTrainer, hybrid_epochs, new_states
 
 log = logging.getLogger(__name__)
 

@@ -7,19 +7,11 @@ import numpy as np
 from phiml import math, nn
 from phiml.math import Tensor, batch, channel, spatial
 
-from experiment import (
-    ChannelPlan,
-    Checkpoint,
-    Progress,
-    RunFolder,
-    Settings,
-    StopSignal,
-    TrainingError,
-    TrainingLog,
-    TrainingState,
-    plain,
-    versions,
-)
+from experiment.data import ChannelPlan
+from experiment.run import RunFolder
+from experiment.settings import Settings, precision_bits, to_dict
+from experiment.system import Progress, TrainingError, versions
+from experiment.training import Checkpoint, StopSignal, TrainingLog, TrainingState
 from phiml_port.training.loss import rollout_loss
 from phiml_port.training.modes import (
     autocast,
@@ -86,7 +78,7 @@ class SyntheticTrainer:
         self._train_loader = train_loader
         self._val_loader = val_loader
         self._log: TrainingLog | None = None
-        self._precision = {"float32": 32, "float64": 64}[settings.general.precision]
+        self._precision = precision_bits(settings.general.precision)
         self._value = float("nan")
         self._check: Callable[[float], None] = lambda loss: None
         self._leaves = model.parameters()
@@ -259,7 +251,7 @@ class SyntheticTrainer:
             optimiser=moments,
             random=random_states(self.settings.general.device),
             state=state,
-            settings=plain(self.settings),
+            settings=to_dict(self.settings),
             versions=versions(),
         )
 

@@ -21,7 +21,8 @@ from benchmarks._case import Case, Subject
 from benchmarks._install import InstallError, requests, torch_pin
 from benchmarks._verdicts import Verdict, verdicts_of
 from benchmarks.cases import GROUPS, cases_of
-from experiment import RunFolder, SettingsError
+from experiment.run import RunFolder
+from experiment.system import SettingsError
 
 ROOT = Path(__file__).parents[2]
 MEASURED = ("time_", "peakmem_", "track_same_result", "track_ratio_")

@@ -17,7 +17,7 @@ from benchmarks._case import Case, Subject
 from benchmarks._code import code_lines
 from benchmarks._interleaved import Ratio, paired, timed_in_turn
 from benchmarks._pairs import Pair, Speed, judge, pairs_of
-from experiment import UserError
+from experiment.system import UserError
 
 
 def _ratio(median: float, low: float, high: float) -> Ratio:

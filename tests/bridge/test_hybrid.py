@@ -11,19 +11,15 @@ import numpy as np
 import pytest
 
 from bridge._physics_factories import build_hybrid_trainer
-from experiment import (
+from experiment.data import channel_plan, generate
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import CheckpointError, Progress, TrainingError
+from experiment.training import (
     LAST,
     PHYSICAL,
     PHYSICAL_LAST,
     Checkpoint,
-    CheckpointError,
-    Progress,
-    RunFolder,
-    Settings,
-    TrainingError,
-    channel_plan,
-    generate,
-    initial_state,
     load_checkpoint,
     new_states,
     training_settings,
@@ -276,7 +272,7 @@ def test_generated_states_are_new_in_every_cycle(
     plan = channel_plan(settings)
     every = []
     for number in range(settings.data.num_simulations):
-        fields = initial_state(settings.model.physical, settings.data.seed, number)
+        fields = settings.model.physical.initial_state(settings.data.seed, number)
         every.append(
             np.concatenate([fields[n].reshape(11, 13, -1) for n in plan.fields], -1)
         )

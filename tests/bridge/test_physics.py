@@ -16,7 +16,16 @@ import pytest
 from bridge import build_components
 from bridge._factories import read_evaluated
 from bridge._physics_factories import build_physical_trainer
-from experiment import (
+from experiment.run import RunFolder
+from experiment.settings import parameter_ranges
+from experiment.system import (
+    CheckpointError,
+    Progress,
+    SceneError,
+    SettingsError,
+    TrainingError,
+)
+from experiment.training import (
     BEST,
     LAST,
     PHYSICAL,
@@ -24,16 +33,8 @@ from experiment import (
     PHYSICAL_LAST,
     SYNTHETIC,
     Checkpoint,
-    CheckpointError,
     Minimum,
-    Progress,
-    RunFolder,
-    SceneError,
-    SettingsError,
-    TrainingError,
     load_checkpoint,
-    parameter_ranges,
-    true_parameter,
 )
 from tests.bridge.test_step1 import DOUBLE, curve, folder_for
 from tests.helpers import ROOT, relative_error, small
@@ -133,7 +134,7 @@ def test_the_factor_of_advection_is_found(tmp_path: Path, side: str) -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_the_viscosity_of_burgers_comes_nearer(burgers_folder: Path, side: str) -> None:
     settings = small(burgers_folder, *LEARN)
-    truth = true_parameter(settings.model.physical, "viscosity")
+    truth = settings.model.physical.true_parameter("viscosity")
     held = parameter_ranges(settings)["viscosity"]
     found = learned(burgers_folder, "last", "trainer.physical.rounds=3", on(side))
     before = relative_error(held.guess, truth)
@@ -295,7 +296,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from bridge._physics_factories import build_physical_trainer
-from experiment import Progress, RunFolder
+from experiment.run import RunFolder
+from experiment.system import Progress
 from tests.helpers import small
 settings = small(Path({str(burgers_folder)!r}), *{(*LEARN, on(side))!r})
 trainer = build_physical_trainer(settings)

@@ -20,14 +20,10 @@ from bridge import (
     to_phiml,
     to_torch,
 )
-from experiment import (
-    LAST,
-    Progress,
-    RunFolder,
-    SettingsError,
-    generate,
-    load_checkpoint,
-)
+from experiment.data import generate
+from experiment.run import RunFolder
+from experiment.system import Progress, SettingsError
+from experiment.training import LAST, load_checkpoint
 from legacy.models import export_weights
 from tests.helpers import control_trainer, relative_error, run_program, small
 

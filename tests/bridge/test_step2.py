@@ -16,16 +16,10 @@ import bridge._status
 from bridge import CONVERSIONS, build_trainer
 from bridge.__main__ import promote, rollback
 from bridge._evidence import problems, write_evidence
-from experiment import (
-    LAST,
-    CheckpointError,
-    Progress,
-    RunFolder,
-    Settings,
-    TrainingError,
-    UserError,
-    load_checkpoint,
-)
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import CheckpointError, Progress, TrainingError, UserError
+from experiment.training import LAST, load_checkpoint
 from phiml_port.training import SyntheticTrainer
 from tests.bridge.test_step1 import DOUBLE, NORM, curve, folder_for, losses
 from tests.helpers import ROOT, command, small
@@ -165,7 +159,7 @@ def test_validation_keeps_statistics_and_mode(burgers_folder: Path) -> None:
 
 
 def load_state() -> Any:
-    from experiment import TrainingState
+    from experiment.training import TrainingState
 
     return TrainingState()
 

@@ -9,7 +9,8 @@ import torch
 
 from bridge import CONVERSIONS, TorchCompatibleDataLoader, build_loader, phiml_loader
 from bridge.verify import Verdict, climb_data, data_case_names
-from experiment import Progress, generate
+from experiment.data import generate
+from experiment.system import Progress
 from legacy.physics import SceneSimulator
 from tests.bridge.test_step1 import DOUBLE, curve, folder_for, losses
 from tests.bridge.test_step2 import interrupted

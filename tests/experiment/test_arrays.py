@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiment import (
+from experiment.system import (
     TornFile,
     UserError,
     load_arrays,

@@ -5,13 +5,9 @@ from typing import Any
 
 import pytest
 
-from experiment import (
-    SettingsError,
-    channel_plan,
-    check_settings,
-    plain,
-    settings_warnings,
-)
+from experiment.data import channel_plan
+from experiment.settings import check_settings, settings_warnings, to_dict
+from experiment.system import SettingsError
 from tests.helpers import composed, small
 
 EXPERIMENTS = ("burgers", "advection")
@@ -25,8 +21,8 @@ def test_every_experiment_composes_and_every_key_is_read(
     """A key that no dataclass has is refused, so composing proves both directions."""
     values = composed(experiment, f"model/synthetic={model}")
     settings = check_settings(values)
-    assert plain(settings) == plain(check_settings(plain(settings)))
-    assert _keys(plain(settings)) == _keys(values)
+    assert to_dict(settings) == to_dict(check_settings(to_dict(settings)))
+    assert _keys(to_dict(settings)) == _keys(values)
 
 
 def _keys(values: dict[str, Any], above: str = "") -> set[str]:
@@ -90,7 +86,7 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
         ("evaluation.num_frames=8", r"`evaluation\.num_frames` is 8.* at most"),
         (
             "model.physical.resolution.x=15",
-            r"resolution\.x` is 15; a unet of 2 levels .*such as 14 or 16",
+            r"resolution\.x` is 15; a unet with levels = 2, .*such as 14 or 16",
         ),
         (
             "model.synthetic.architecture.filters=[4,8,8]",
@@ -111,7 +107,7 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
 
 
 def test_axes_that_do_not_fit_are_named(tmp_path: Path) -> None:
-    values = plain(small(tmp_path))
+    values = to_dict(small(tmp_path))
     physical = values["model"]["physical"]
     physical["domain"] = {"y": 4.0, "x": 8.0}
     with pytest.raises(SettingsError, match="has the axes x, y, .* y, x; expected"):

@@ -11,19 +11,17 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from experiment import (
+from experiment.data import open_scene
+from experiment.evaluation import (
     PERSISTENCE,
-    PHYSICAL,
-    SYNTHETIC,
     RecoveredParameter,
-    UserError,
     evaluate,
-    load_arrays,
-    open_scene,
     parameter_table,
     summary_table,
     write_evaluation,
 )
+from experiment.system import UserError, load_arrays
+from experiment.training import PHYSICAL, SYNTHETIC
 from tests.helpers import small
 
 SCALAR = RecoveredParameter(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiment import SettingsError, evaluate_expression
+from experiment.equations import evaluate_expression
+from experiment.system import SettingsError
 
 POSITIONS = {"x": np.array([[1.0], [3.0]]), "y": np.array([[2.0, 6.0]]), "size_x": 4.0}
 

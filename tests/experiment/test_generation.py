@@ -8,14 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiment import (
-    Progress,
-    SceneError,
-    generate,
-    initial_state,
-    open_scene,
-    stability_warnings,
-)
+from experiment.data import generate, open_scene, stability_warnings
+from experiment.system import Progress, SceneError
 from legacy.physics import SceneSimulator
 from tests.helpers import small
 
@@ -36,7 +30,7 @@ def test_scenes_hold_frames_and_what_they_were_made_from(simulated: Path) -> Non
     assert described["seed"] == 0 and described["simulation"] == 1
     settings = small(simulated)
     scene = open_scene(settings, 1)
-    first = initial_state(settings.model.physical, 0, 1)["velocity"]
+    first = settings.model.physical.initial_state(0, 1)["velocity"]
     np.testing.assert_array_equal(
         scene.read("velocity", 0), first.astype(np.float32).transpose(2, 0, 1)
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiment import (
+from experiment.evaluation import (
     correlation,
     correlation_time,
     energy,

@@ -5,15 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiment import (
-    SettingsError,
-    chosen_windows,
-    grid_positions,
-    parameter_names,
-    parameter_ranges,
-    stability_limit,
-    true_parameter,
-)
+from experiment.data import chosen_windows
+from experiment.settings import parameter_ranges
+from experiment.system import SettingsError
 from tests.helpers import small
 
 EXPERIMENTS = ("burgers", "advection")
@@ -39,7 +33,7 @@ def test_the_stability_limit_by_hand(tmp_path: Path) -> None:
     A semi-Lagrangian step is stable at any velocity.
     """
     burgers = small(tmp_path).model.physical
-    assert stability_limit(burgers, "viscosity") == pytest.approx(1.5625, rel=1e-14)
+    assert burgers.stability_limit("viscosity") == pytest.approx(1.5625, rel=1e-14)
     uneven = small(
         tmp_path,
         "model.physical.domain={x: 8.0, y: 8.0}",
@@ -47,9 +41,9 @@ def test_the_stability_limit_by_hand(tmp_path: Path) -> None:
         "model.physical.dt=0.1",
     ).model.physical
     # Cells of 0.5 m by 1 m: 0.1 nu (4 + 1) = 1/2.
-    assert stability_limit(uneven, "viscosity") == pytest.approx(1.0, rel=1e-14)
+    assert uneven.stability_limit("viscosity") == pytest.approx(1.0, rel=1e-14)
     advection = small(tmp_path, experiment="advection").model.physical
-    assert stability_limit(advection, "velocity_factor") == np.inf
+    assert advection.stability_limit("velocity_factor") == np.inf
 
 
 def test_one_axis_has_its_own_limit(tmp_path: Path) -> None:
@@ -61,7 +55,7 @@ def test_one_axis_has_its_own_limit(tmp_path: Path) -> None:
         "~model.physical.resolution.y",
     ).model.physical
     # 0.2 / 5 nu 4 = 1/2.
-    assert stability_limit(line, "viscosity") == pytest.approx(3.125, rel=1e-14)
+    assert line.stability_limit("viscosity") == pytest.approx(3.125, rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,7 @@ def test_a_field_begins_at_an_expression_and_a_scalar_at_a_number(
     tmp_path: Path,
 ) -> None:
     settings = small(tmp_path, learn(viscosity("'0.1 + 0.05 * x / size_x'")))
-    x = np.asarray(grid_positions(settings.model.physical)["x"])
+    x = np.asarray(settings.model.physical.positions["x"])
     (held,) = parameter_ranges(settings).values()
     np.testing.assert_allclose(held.guess, 0.1 + 0.05 * x / 8.0, rtol=1e-14)
     assert held.guess.shape == (16, 8)
@@ -113,16 +107,16 @@ def test_a_field_begins_at_an_expression_and_a_scalar_at_a_number(
 
 def test_the_truth_is_what_the_data_are_simulated_with(tmp_path: Path) -> None:
     burgers = small(tmp_path).model.physical
-    x, y = (np.asarray(grid_positions(burgers)[axis]) for axis in "xy")
-    found = true_parameter(burgers, *parameter_names(burgers))
+    x, y = (np.asarray(burgers.positions[axis]) for axis in "xy")
+    found = burgers.true_parameter(*burgers.parameters)
     np.testing.assert_allclose(found, 0.05 * (x / 8 + y / 4) ** 3, rtol=1e-14)
     advection = small(
         tmp_path,
         "model.physical.pde_params.velocity_factor=1.25",
         experiment="advection",
     ).model.physical
-    assert parameter_names(advection) == ("velocity_factor",)
-    assert true_parameter(advection, "velocity_factor") == np.asarray(1.25)
+    assert advection.parameters == ("velocity_factor",)
+    assert advection.true_parameter("velocity_factor") == np.asarray(1.25)
 
 
 def test_the_windows_that_are_chosen_are_spread_evenly() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiment import PHYSICAL, SYNTHETIC, Forecast, Settings, evaluate
-from experiment._loss_pictures import draw_losses
-from experiment._pictures import draw_evaluation
-from experiment._report import write_report
+from experiment.evaluation import Forecast, evaluate
+from experiment.report import draw_evaluation, draw_losses, write_report
+from experiment.settings import Settings
+from experiment.training import PHYSICAL, SYNTHETIC
 from tests.experiment.test_evaluation import SCALAR, field, half, truth
 from tests.helpers import small
 

@@ -8,7 +8,7 @@ import pytest
 
 _FAULTS = """
 import resource, sys
-from experiment import keep_freed_memory
+from experiment.system import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def faults():

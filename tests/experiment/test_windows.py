@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiment import Windows, sample_order
+from experiment.data import Windows, sample_order
 
 
 def test_windows_of_a_simulation() -> None:

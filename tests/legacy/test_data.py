@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from experiment import Progress, SceneError, generate, open_scene, sample_order
+from experiment.data import generate, open_scene, sample_order
+from experiment.system import Progress, SceneError
 from legacy.data import TrajectoryCache, WindowDataset, WindowLoader
 from legacy.physics import SceneSimulator
 from tests.helpers import small

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from bridge import build_legacy_model
-from experiment import ChannelPlan, draw_weights
+from experiment.data import ChannelPlan
+from experiment.training import draw_weights
 from legacy.models import (
     ConvNet,
     ResNet,

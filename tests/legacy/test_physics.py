@@ -8,7 +8,7 @@ import pytest
 from phi.field import Field
 from phiml import math
 
-from experiment import Burgers, grid_positions
+from experiment.equations.burgers import Burgers
 from legacy.physics import AdvectionModel, BurgersModel, centred_grid, compiled_step
 from tests.helpers import relative_error, small
 
@@ -54,7 +54,7 @@ def cole_hopf_error(path: Path, cells: int) -> float:
     viscosity, end, steps = 0.1, 0.2, cells // 2
     physical = burgers(path, cells)
     model = BurgersModel(dt=end / steps, diffusion_substeps=5 * cells // 16)
-    positions = grid_positions(physical)
+    positions = physical.positions
     x = np.asarray(positions["x"])
     with math.precision(64):
         start = np.stack([cole_hopf(x, 0, viscosity), 0 * x], -1)
@@ -83,7 +83,7 @@ def test_a_heat_mode_decays_at_the_rate_of_the_scheme(tmp_path: Path) -> None:
     k^2, so the decay is close to exp(-nu k^2 t).
     """
     physical = burgers(tmp_path, 64)
-    y_wave = np.asarray(grid_positions(physical)["x"]) * 2 * np.pi
+    y_wave = np.asarray(physical.positions["x"]) * 2 * np.pi
     amplitude, viscosity, dt = 1e-9, 0.05, 0.01
     start = np.stack([0 * y_wave, amplitude * np.sin(y_wave)], -1)
     with math.precision(64):
@@ -135,7 +135,6 @@ def test_advection_by_whole_cells_is_a_shift(tmp_path: Path) -> None:
 @pytest.mark.parametrize("experiment", ("burgers", "advection"))
 def test_the_compiled_step_is_the_step(tmp_path: Path, experiment: str) -> None:
     """Tracing must not bake anything in: two different states, same compiled step."""
-    from experiment import initial_state
 
     physical = small(tmp_path, experiment=experiment).model.physical
     step = compiled_step(physical)
@@ -143,7 +142,7 @@ def test_the_compiled_step_is_the_step(tmp_path: Path, experiment: str) -> None:
         for simulation in (0, 1):
             state: Any = {
                 name: centred_grid(values, physical)
-                for name, values in initial_state(physical, 0, simulation).items()
+                for name, values in physical.initial_state(0, simulation).items()
             } | {"velocity_factor": math.tensor(1.0)}
             (changed,) = step(state).items()
             if isinstance(physical, Burgers):

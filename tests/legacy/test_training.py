@@ -13,17 +13,11 @@ import pytest
 import torch
 from torch import nn
 
-from experiment import (
-    BEST,
-    LAST,
-    ChannelPlan,
-    CheckpointError,
-    Progress,
-    RunFolder,
-    Settings,
-    TrainingError,
-    load_checkpoint,
-)
+from experiment.data import ChannelPlan
+from experiment.run import RunFolder
+from experiment.settings import Settings
+from experiment.system import CheckpointError, Progress, TrainingError
+from experiment.training import BEST, LAST, load_checkpoint
 from legacy.models import Surrogate, import_weights
 from legacy.training import rollout_loss
 from tests.helpers import ROOT, command, small

@@ -18,17 +18,9 @@ from phiml.math import batch, channel, spatial
 
 import phiml_port.data.cache as cache_module
 import phiml_port.data.dataset
-from experiment import (
-    Progress,
-    SceneError,
-    Settings,
-    SettingsError,
-    TornFile,
-    UserError,
-    generate,
-    open_scene,
-    sample_order,
-)
+from experiment.data import generate, open_scene, sample_order
+from experiment.settings import Settings
+from experiment.system import Progress, SceneError, SettingsError, TornFile, UserError
 from legacy.physics import SceneSimulator
 from phiml_port.data import (
     PhiMLDataLoader,

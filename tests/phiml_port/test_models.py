@@ -11,7 +11,8 @@ from phiml.math import batch, channel, spatial
 from torch import nn
 
 from bridge import build_legacy_model, build_phiml_model
-from experiment import ChannelPlan, CheckpointError
+from experiment.data import ChannelPlan
+from experiment.system import CheckpointError
 from phiml_port.models import (
     ConvNet,
     Network,

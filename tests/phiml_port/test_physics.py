@@ -8,20 +8,11 @@ import pytest
 from phiml import math
 from phiml.math import Tensor, channel, spatial
 
-from experiment import (
-    Burgers,
-    Progress,
-    SceneError,
-    Settings,
-    channel_plan,
-    generate,
-    grid_positions,
-    initial_state,
-    new_states,
-    open_scene,
-    parameter_ranges,
-    true_parameter,
-)
+from experiment.data import channel_plan, generate, open_scene
+from experiment.equations.burgers import Burgers
+from experiment.settings import Settings, parameter_ranges
+from experiment.system import Progress, SceneError
+from experiment.training import new_states
 from legacy import physics as legacy_physics
 from phiml_port.data import PhiMLDataset, read_scene
 from phiml_port.physics import (
@@ -72,7 +63,7 @@ def cole_hopf_error(path: Path, cells: int) -> float:
     """Relative error at t = 0.2 with dt in proportion to dx."""
     viscosity, end, steps = 0.1, 0.2, cells // 2
     physical = burgers(path, cells)
-    x = np.asarray(grid_positions(physical)["x"])
+    x = np.asarray(physical.positions["x"])
     model = BurgersModel(
         dt=end / steps, diffusion_substeps=5 * cells // 16, cells=cells_of(physical)
     )
@@ -102,7 +93,7 @@ def test_a_heat_mode_decays_at_the_rate_of_the_scheme(tmp_path: Path) -> None:
     k^2, so the decay is close to exp(-nu k^2 t).
     """
     physical = burgers(tmp_path, 64)
-    phase = np.asarray(grid_positions(physical)["x"]) * 2 * np.pi
+    phase = np.asarray(physical.positions["x"]) * 2 * np.pi
     viscosity, dt = 0.05, 0.01
     start = np.stack([0 * phase, 1e-9 * np.sin(phase)], -1)
     model = BurgersModel(dt=dt, diffusion_substeps=5, cells=cells_of(physical))
@@ -160,7 +151,7 @@ def learner_for(
 
 def truth(settings: Settings) -> dict[str, np.ndarray]:
     physical = settings.model.physical
-    return {n: true_parameter(physical, n) for n in parameter_ranges(settings)}
+    return {n: physical.true_parameter(n) for n in parameter_ranges(settings)}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -241,7 +232,7 @@ def test_what_is_compiled_is_what_is_written(tmp_path: Path, experiment: str) ->
     settings, learner = learner_for(tmp_path, experiment)
     model, plan = PhysicalModel(settings.model.physical), channel_plan(settings)
     for number, scale in ((7, 1.0), (8, 0.5)):
-        fields = initial_state(settings.model.physical, 0, number)
+        fields = settings.model.physical.initial_state(0, number)
         parameters = {n: scale * p for n, p in truth(settings).items()}
         states = np.concatenate(
             [fields[n].reshape(16, 8, -1) for n in plan.fields], -1

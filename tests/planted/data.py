@@ -10,7 +10,7 @@ import phiml_port.data.loader
 from bridge.verify import CaseName, climb_data
 from bridge.verify import _data_rungs as names
 from bridge.verify._diagnosis import CHANNEL_ORDER
-from experiment import channel_plan
+from experiment.data import channel_plan
 from phiml_port.data import PhiMLDataLoader, TrajectoryCache
 from phiml_port.data.gather import TorchFrames
 from tests.planted._fault import Fault

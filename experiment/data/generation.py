@@ -1,0 +1,180 @@
+"""Task `generate`: simulate what is not on disk yet."""
+
+import logging
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from experiment.data.scenes import (
+    other_settings_message,
+    replace_folder,
+    scene_description,
+    scene_path,
+    stored_description,
+)
+from experiment.equations import Equation
+from experiment.settings import Settings, differences
+from experiment.system import Progress, SceneError, UserError, map_in_processes
+
+log = logging.getLogger(__name__)
+
+
+class Simulator(ABC):
+    """What the task `generate` needs of a physical model; crosses to other processes.
+
+    Pickled, as each process of `data.num_workers` gets one.
+    """
+
+    @abstractmethod
+    def simulate(
+        self, simulation: int, parent: Path, on_frame: Callable[[int], None]
+    ) -> Path:
+        """Simulates and writes one trajectory as a `Scene`.
+
+        Args:
+            simulation: Number of the simulation; its initial state depends on it.
+            parent: An empty folder to create the scene in.
+            on_frame: Called with the frame's number after each frame.
+
+        Returns:
+            The scene's folder.
+
+        Raises:
+            SceneError: The trajectory is not finite or diverges; names the simulation
+                and the step.
+        """
+
+
+def generate(settings: Settings, simulator: Simulator, progress: Progress) -> int:
+    """Simulates every simulation that is not on disk with these settings.
+
+    Returns:
+        How many were simulated.
+
+    Raises:
+        SceneError: Simulations made with other settings are there, and
+            `data.overwrite` is false; or a trajectory is not finite.
+        UserError: The folder can't be written, or a process was killed.
+    """
+    missing = [i for i in range(settings.data.num_simulations) if _wanted(settings, i)]
+    held = settings.data.num_simulations - len(missing)
+    if held:
+        log.info("%d simulations are there already with these settings", held)
+    if not missing:
+        return 0
+    for warning in stability_warnings(settings):
+        log.warning("%s", warning)
+    folder = Path(settings.data.data_dir)
+    # One folder a process, so that two runs that generate at once never mix.
+    partial = folder / f".partial-{os.getpid()}"
+    frames = settings.data.trajectory_length
+    workers = settings.data.num_workers
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with progress.bar("generate", len(missing) * frames, "frames") as bar:
+            if workers > 1:
+                for simulation, scene in map_in_processes(
+                    _simulate_here,
+                    missing,
+                    workers,
+                    prepare=_take_simulator,
+                    arguments=(simulator, partial),
+                ):
+                    replace_folder(scene, scene_path(settings, simulation))
+                    bar.step(frames, simulation=simulation)
+            else:
+                for simulation in missing:
+                    scene = simulator.simulate(
+                        simulation,
+                        partial,
+                        lambda frame, sim=simulation: bar.step(
+                            simulation=sim, frame=frame
+                        ),
+                    )
+                    replace_folder(scene, scene_path(settings, simulation))
+    except OSError as error:
+        raise UserError(
+            f"can't write simulations to `data.data_dir` = `{folder}`:"
+            f" {error.strerror or error}. The simulations that were whole are kept;"
+            " run again to go on."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    log.info("simulated %d trajectories of %d frames", len(missing), frames)
+    return len(missing)
+
+
+#: The simulator of a worker process, and where it writes.
+_HELD: list[tuple[Simulator, Path]] = []
+
+
+def _take_simulator(simulator: Simulator, folder: Path) -> None:
+    _HELD[:] = [(simulator, folder)]
+
+
+def _simulate_here(simulation: int) -> Path:
+    simulator, folder = _HELD[0]
+    # A folder each, as two processes would choose the same name for a scene.
+    own = folder / f"{simulation:06d}"
+    own.mkdir()
+    return simulator.simulate(simulation, own, lambda frame: None)
+
+
+def _wanted(settings: Settings, simulation: int) -> bool:
+    path = scene_path(settings, simulation)
+    try:
+        stored = stored_description(path)
+    except SceneError:
+        if settings.data.overwrite:
+            return True
+        raise
+    if stored is None:
+        return True
+    unequal = differences(stored, scene_description(settings, simulation))
+    if unequal and not settings.data.overwrite:
+        raise SceneError(other_settings_message(path, unequal))
+    return bool(unequal)
+
+
+def stability_warnings(settings: Settings) -> list[str]:
+    """Why the simulations of a run may be inaccurate or unstable, a sentence each."""
+    equation = settings.model.physical
+    numbers = range(settings.data.num_simulations)
+    initial = [equation.initial_state(settings.data.seed, i) for i in numbers]
+    return equation.stability_warnings(initial)
+
+
+class GrowthCheck:
+    """Ends a simulation on NaN, infinity, or values that the equation can't reach.
+
+    Args:
+        equation: Says how far a component may grow.
+        simulation: Number of the simulation, for the message.
+    """
+
+    def __init__(self, equation: Equation, simulation: int) -> None:
+        self._equation = equation
+        self._simulation = simulation
+        self._initial: dict[str, float] = {}
+
+    def check(self, field: str, values: np.ndarray, frame: int) -> None:
+        """Looks at a field at a frame, from frame 0 on.
+
+        Raises:
+            SceneError: It is not finite or diverges; names simulation and step.
+        """
+        largest = float(np.abs(values).max())
+        initial = self._initial.setdefault(field, largest)
+        finite = np.isfinite(largest)
+        if finite and largest <= self._equation.growth_limit * initial:
+            return
+        what = "diverging" if finite else "not finite any more"
+        raise SceneError(
+            f"simulation {self._simulation} is {what} at step {frame}: `{field}`"
+            f" reaches {largest:.3g}, at the start {initial:.3g}. It was not kept."
+            f" {self._equation.remedy}"
+        )

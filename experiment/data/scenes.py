@@ -1,0 +1,220 @@
+"""Simulations on disk: PhiFlow `Scene` folders, and what they were made from.
+
+A scene `sim_000003/` holds `velocity_000000.npz`, `velocity_000001.npz`, ... (a frame
+each; a field that never changes has frame 0 only) and `description.json`. Reading
+takes NumPy alone and never unpickles.
+"""
+
+import hashlib
+import json
+import shutil
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiment.settings import Settings, differences, to_dict
+from experiment.system import SceneError
+
+SCENE_FORMAT = 1
+
+
+def scene_path(settings: Settings, simulation: int) -> Path:
+    """Folder of a simulation."""
+    return Path(settings.data.data_dir) / f"sim_{simulation:06d}"
+
+
+def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
+    """All that the content of a simulation depends on, as it is stored beside it."""
+    values = to_dict(settings)
+    return {
+        "format": SCENE_FORMAT,
+        "simulation": simulation,
+        "seed": settings.data.seed,
+        "precision": settings.data.precision,
+        "frames": settings.data.trajectory_length,
+        "fields": list(settings.data.fields),
+        "pde": values["model"]["physical"],
+        "units": {"length": "m", "time": "s", "velocity": "m/s"},
+    }
+
+
+def stored_description(path: Path) -> dict[str, Any] | None:
+    """The description in a scene folder, or None if the folder doesn't exist.
+
+    Raises:
+        SceneError: The folder holds no description that can be read.
+    """
+    if not path.exists():
+        return None
+    file = path / "description.json"
+    try:
+        described = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SceneError(
+            f"`{file}` can't be read ({error}); it says what a simulation was made"
+            " from. Remove the folder, or run with `data.overwrite=true`, to simulate"
+            " again."
+        ) from error
+    if not isinstance(described, dict):
+        raise SceneError(
+            f"`{file}` holds {type(described).__name__}; expected a table."
+        )
+    return described
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simulation on disk that was checked to be the one that is asked for."""
+
+    path: Path
+    simulation: int
+    settings: Settings
+
+    def frame_file(self, field: str, frame: int) -> Path:
+        """The file of one field at one frame; a constant field has frame 0 only."""
+        if field in self.settings.model.physical.constant_fields:
+            frame = 0
+        return self.path / f"{field}_{frame:06d}.npz"
+
+    def files(self) -> list[Path]:
+        """Every file that the simulation needs, in the order of fields and frames."""
+        frames = range(self.settings.data.trajectory_length)
+        wanted = [
+            self.frame_file(field, frame)
+            for field in self.settings.data.fields
+            for frame in frames
+        ]
+        return list(dict.fromkeys(wanted))
+
+    def fingerprint(self) -> str:
+        """A hash that changes when the description or any file of the scene changes.
+
+        Files count by name, number (inode), size, and times of writing and of change,
+        so this reads no frame. The time of change can't be set back by a program, so a
+        file that was replaced by one of the same size and date is seen too.
+
+        Raises:
+            SceneError: A frame is missing.
+        """
+        digest = hashlib.sha256(
+            json.dumps(
+                scene_description(self.settings, self.simulation), sort_keys=True
+            ).encode()
+        )
+        for file in self.files():
+            try:
+                status = file.stat()
+            except FileNotFoundError as error:
+                raise SceneError(_missing(file, self.settings)) from error
+            digest.update(
+                f"{file.name} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+                f" {status.st_ctime_ns}".encode()
+            )
+        return digest.hexdigest()
+
+    def read(self, field: str, frame: int) -> np.ndarray:
+        """One frame `(vector, x, y, ...)` of a field; a scalar field has one channel.
+
+        Raises:
+            SceneError: The frame is missing, torn, of another shape or not finite.
+        """
+        file = self.frame_file(field, frame)
+        try:
+            # np.load leaves a torn file open if it opens it itself.
+            with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
+                data = content["data"]
+                names = tuple(str(n) for n in content["dim_names"])
+        except FileNotFoundError as error:
+            raise SceneError(_missing(file, self.settings)) from error
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            KeyError,
+            ValueError,
+            OSError,
+        ) as error:
+            raise SceneError(
+                f"`{file}` is torn ({type(error).__name__}: {error}). {_REMEDY}"
+            ) from error
+        return self._checked(file, field, data, names)
+
+    def _checked(
+        self, file: Path, field: str, data: np.ndarray, names: tuple[str, ...]
+    ) -> np.ndarray:
+        resolution = self.settings.model.physical.resolution
+        components = self.settings.model.physical.fields[field]
+        expected = {**resolution, **({"vector": len(components)} if components else {})}
+        got = dict(zip(names, data.shape, strict=False))
+        if got != expected:
+            raise SceneError(
+                f"`{file}` has the dims {got}; expected {expected}. {_REMEDY}"
+            )
+        if not np.isfinite(data).all():
+            raise SceneError(f"`{file}` holds NaN or infinity. {_REMEDY}")
+        order = [names.index("vector")] if components else []
+        data = data.transpose(order + [names.index(axis) for axis in resolution])
+        return data if components else data[None]
+
+
+_REMEDY = (
+    "Restore the file, or remove the simulation's folder and run the task `generate`."
+)
+
+
+def _missing(file: Path, settings: Settings) -> str:
+    return (
+        f"`{file}` is missing; `data.trajectory_length` ="
+        f" {settings.data.trajectory_length} frames are expected. {_REMEDY}"
+    )
+
+
+def open_scene(settings: Settings, simulation: int) -> Scene:
+    """The scene of a simulation, checked to be made with these settings.
+
+    Raises:
+        SceneError: There is none, or it was made with other settings.
+    """
+    path = scene_path(settings, simulation)
+    stored = stored_description(path)
+    if stored is None:
+        folder = Path(settings.data.data_dir)
+        held = len(list(folder.glob("sim_*"))) if folder.is_dir() else 0
+        raise SceneError(
+            f"`{path}` doesn't exist: `data.data_dir` = `{folder}` holds"
+            f" {held or 'no'} simulations. Run the task `generate` first"
+            " (`general.tasks=[generate]`)."
+        )
+    unequal = differences(stored, scene_description(settings, simulation))
+    if unequal:
+        raise SceneError(other_settings_message(path, unequal))
+    return Scene(path, simulation, settings)
+
+
+def other_settings_message(path: Path, unequal: list[tuple[str, Any, Any]]) -> str:
+    """`path` was made with other settings: which, and what to do."""
+    rows = "\n".join(
+        f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
+        for key, old, new in unequal
+    )
+    return (
+        f"`{path}` was made with other settings:\n{rows}\n"
+        "Run the task `generate` with `data.overwrite=true` to replace it, or choose"
+        " another `data.data_dir`."
+    )
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Moves the whole folder `new` to `place`; what was there goes afterwards."""
+    old = None
+    if place.exists():
+        old = place.with_name(f".{place.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        place.rename(old)
+    new.rename(place)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)

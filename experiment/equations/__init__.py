@@ -1,0 +1,42 @@
+"""Equations: one file a PDE, with all of it that needs no framework."""
+
+from typing import TYPE_CHECKING, Annotated, Union
+
+from pydantic import Field
+
+from experiment.equations.advection import Advection
+from experiment.equations.base import AXES, Domain, Equation
+from experiment.equations.burgers import Burgers
+from experiment.equations.expressions import evaluate_expression
+from experiment.equations.learnable import (
+    LearnableParameter,
+    ParameterRange,
+    parameter_range,
+)
+
+#: Every equation by its `model.physical.name`.
+EQUATIONS: dict[str, type[Equation]] = {
+    "burgers": Burgers,
+    "advection": Advection,
+}
+
+if TYPE_CHECKING:
+    AnyEquation = Equation
+else:
+    #: As pydantic reads `model.physical`: the equation that its name says.
+    AnyEquation = Annotated[
+        Union[tuple(EQUATIONS.values())],  # noqa: UP007
+        Field(discriminator="name"),
+    ]
+
+__all__ = [
+    "AXES",
+    "EQUATIONS",
+    "AnyEquation",
+    "Domain",
+    "Equation",
+    "LearnableParameter",
+    "ParameterRange",
+    "evaluate_expression",
+    "parameter_range",
+]

@@ -1,0 +1,88 @@
+"""Advection of a density, without a framework."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from experiment.equations.base import Equation, State
+from experiment.equations.waves import random_waves
+from experiment.system import STRICT, Count, NotNegative, Positive
+
+
+@dataclass(frozen=True, config=STRICT)
+class AdvectionParams:
+    """Speeds in m/s, densities in kg per m^rank; the factor has no unit."""
+
+    speed: NotNegative
+    velocity_factor: float
+    speed_wavenumber: Count
+    initial_density: Positive
+    initial_wavenumber: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class Advection(Equation):
+    """Linear advection, d rho/dt + f u(x) . grad rho = 0, in 2 or 3 dims.
+
+    Fields: density (kg/m^rank); velocity (m/s), divergence-free and constant in time,
+    another one for each simulation. The factor f can be learned.
+    """
+
+    name: Literal["advection"]
+    pde_params: AdvectionParams
+
+    source = "physics.advection:AdvectionModel"
+    units: ClassVar = {
+        "density": "kg/m^rank",
+        "velocity": "m/s",
+        "velocity_factor": "1",
+    }
+    parameters = ("velocity_factor",)
+    constant_fields = ("velocity",)
+    # Linear interpolation makes no value larger than it was.
+    growth_limit = 10.0
+    remedy = "Lower `model.physical.dt`."
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """See `Equation.fields`."""
+        return {"density": (), "velocity": self.axes}
+
+    def initial_state(self, seed: int, simulation: int) -> State:
+        """See `Equation.initial_state`."""
+        params = self.pde_params
+        generator = np.random.default_rng([seed, simulation])
+        density = random_waves(self, 1, params.initial_wavenumber, generator)
+        velocity = random_waves(
+            self,
+            len(self.axes),
+            params.speed_wavenumber,
+            generator,
+            divergence_free=True,
+        )
+        return {
+            "density": density[..., 0] * params.initial_density,
+            "velocity": velocity * params.speed,
+        }
+
+    def true_parameter(self, name: str) -> np.ndarray:
+        """See `Equation.true_parameter`."""
+        return np.asarray(self.pde_params.velocity_factor, np.float64)
+
+    def stability_limit(self, name: str) -> float:
+        """Infinite: semi-Lagrangian advection is stable at any speed."""
+        return float("inf")
+
+    def impossible(self) -> Iterator[str]:
+        """See `Equation.impossible`."""
+        if len(self.axes) == 1:
+            yield (
+                "`model.physical.domain` has one axis; advection carries its density by"
+                " a divergence-free velocity, which needs at least x and y."
+            )
+
+    def stability_warnings(self, initial: Sequence[State]) -> list[str]:
+        """The Courant number."""
+        return self.courant_warnings([state["velocity"] for state in initial])

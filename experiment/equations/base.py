@@ -1,0 +1,126 @@
+"""The contract of an equation: all that is known of a PDE without a framework.
+
+An equation is a frozen dataclass that pydantic fills from `model.physical`, so its
+fields are settings; its methods say what everything else needs to know of it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from experiment.system import STRICT, Positive
+
+Axis = Literal["x", "y", "z"]
+AXES: tuple[Axis, ...] = ("x", "y", "z")
+Domain = Annotated[dict[Axis, Positive], Field(min_length=1)]
+Resolution = Annotated[dict[Axis, Annotated[int, Field(ge=2)]], Field(min_length=1)]
+#: Fields of a simulation by name, float64 `(x, y, ..., vector)`; a scalar field has no
+#: last axis.
+State = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Equation(ABC):
+    """A PDE on a periodic box, with its parameters.
+
+    Attributes:
+        name: Its key in `EQUATIONS`.
+        domain: Sizes of the box in m, by axis.
+        resolution: Cells along each axis.
+        dt: Time between two frames, in s.
+    """
+
+    name: str
+    domain: Domain
+    resolution: Resolution
+    dt: Positive
+
+    #: `module:class` of its model below each side's package, the same on both sides.
+    source: ClassVar[str]
+    #: Units of fields and parameters by name, such as `m^2/s`.
+    units: ClassVar[Mapping[str, str]]
+    #: Names of the parameters that can be learned.
+    parameters: ClassVar[tuple[str, ...]]
+    #: Fields that never change.
+    constant_fields: ClassVar[tuple[str, ...]]
+    #: A component that grows beyond this times its initial maximum has diverged.
+    growth_limit: ClassVar[float]
+    #: What to do when a simulation diverges.
+    remedy: ClassVar[str]
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Names of the spatial dims in order."""
+        return tuple(self.domain)
+
+    @property
+    def cell_sizes(self) -> dict[str, float]:
+        """Edge of a cell along each axis, in m."""
+        return {a: self.domain[a] / self.resolution[a] for a in self.axes}
+
+    @property
+    def positions(self) -> dict[str, np.ndarray | float]:
+        """Cell centres `x`, ... (arrays `(x, y, ...)`, m) and `size_x`, ... (m)."""
+        steps = self.cell_sizes
+        centres = [(np.arange(self.resolution[a]) + 0.5) * steps[a] for a in self.axes]
+        grids = np.meshgrid(*centres, indexing="ij")
+        sizes = {f"size_{a}": self.domain[a] for a in self.axes}
+        return {**dict(zip(self.axes, grids, strict=True)), **sizes}
+
+    @property
+    @abstractmethod
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """Components of every field by its name; a scalar field has none."""
+
+    @abstractmethod
+    def initial_state(self, seed: int, simulation: int) -> State:
+        """The fields of one simulation at time 0, the same for every implementation.
+
+        Args:
+            seed: Seed of the data.
+            simulation: Number of the simulation; each draws its own state.
+        """
+
+    @abstractmethod
+    def true_parameter(self, name: str) -> np.ndarray:
+        """The parameter that data are simulated with, float64 `(x, y, ...)` or 0-d.
+
+        Raises:
+            SettingsError: Its expression can't be computed.
+        """
+
+    @abstractmethod
+    def stability_limit(self, name: str) -> float:
+        """The largest value of a parameter at which the scheme is stable, or inf."""
+
+    def impossible(self) -> Iterator[str]:
+        """What the values together do not allow, a sentence each."""
+        yield from ()
+
+    @abstractmethod
+    def stability_warnings(self, initial: Sequence[State]) -> list[str]:
+        """Why the scheme may be inaccurate or unstable from these initial states."""
+
+    def courant_warnings(self, velocities: Sequence[np.ndarray]) -> list[str]:
+        """Warns of semi-Lagrangian advection that crosses several cells in a step.
+
+        Args:
+            velocities: `(x, y, ..., vector)` in m/s.
+        """
+        cells = self.cell_sizes
+        courant = max(
+            float(np.abs(velocity)[..., i].max()) * self.dt / cells[axis]
+            for velocity in velocities
+            for i, axis in enumerate(self.axes)
+        )
+        if courant <= 2:
+            return []
+        return [
+            f"the Courant number |u| dt / dx of the initial states reaches"
+            f" {courant:.2f}; expected at most 2. Semi-Lagrangian advection stays"
+            " stable but loses accuracy: lower `model.physical.dt`."
+        ]

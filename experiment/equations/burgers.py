@@ -1,0 +1,102 @@
+"""Burgers' equation, without a framework."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from experiment.equations.base import Equation, State
+from experiment.equations.expressions import evaluate_expression
+from experiment.equations.waves import random_waves
+from experiment.system import STRICT, Count, NotNegative, SettingsError
+
+_VISCOSITY = "model.physical.pde_params.viscosity"
+
+
+@dataclass(frozen=True, config=STRICT)
+class BurgersParams:
+    """`viscosity` is an expression in m^2/s; speeds are in m/s."""
+
+    viscosity: str | float
+    diffusion_substeps: Count
+    initial_speed: NotNegative
+    initial_wavenumber: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class Burgers(Equation):
+    """Viscous Burgers equation, du/dt + (u . grad) u = nu(x) lap u, in 1 to 3 dims.
+
+    Fields: velocity (m/s); viscosity (m^2/s), which never changes and can be learned.
+    """
+
+    name: Literal["burgers"]
+    pde_params: BurgersParams
+
+    source = "physics.burgers:BurgersModel"
+    units: ClassVar = {"velocity": "m/s", "viscosity": "m^2/s"}
+    parameters = ("viscosity",)
+    constant_fields = ("viscosity",)
+    # Diffusion and semi-Lagrangian advection make no component larger than it was. An
+    # unstable scheme need not reach NaN: huge velocities look up one and the same value
+    # everywhere, so that a wrong, constant and finite state is left.
+    growth_limit = 10.0
+    remedy = (
+        "Lower `model.physical.dt` or raise"
+        " `model.physical.pde_params.diffusion_substeps`."
+    )
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """See `Equation.fields`."""
+        return {"velocity": self.axes, "viscosity": ()}
+
+    def initial_state(self, seed: int, simulation: int) -> State:
+        """See `Equation.initial_state`."""
+        params = self.pde_params
+        generator = np.random.default_rng([seed, simulation])
+        waves = random_waves(self, len(self.axes), params.initial_wavenumber, generator)
+        return {
+            "velocity": waves * params.initial_speed,
+            "viscosity": self.true_parameter("viscosity"),
+        }
+
+    def true_parameter(self, name: str) -> np.ndarray:
+        """See `Equation.true_parameter`."""
+        return evaluate_expression(
+            self.pde_params.viscosity, _VISCOSITY, self.positions
+        )
+
+    def stability_limit(self, name: str) -> float:
+        """Explicit diffusion: `sum over axes of nu dt / (substeps dx^2) <= 1/2`."""
+        inverse = sum(1 / size**2 for size in self.cell_sizes.values())
+        return 0.5 * self.pde_params.diffusion_substeps / (self.dt * inverse)
+
+    def impossible(self) -> Iterator[str]:
+        """See `Equation.impossible`."""
+        try:
+            viscosity = self.true_parameter("viscosity")
+        except SettingsError as error:
+            yield str(error)
+            return
+        if viscosity.min() < 0:
+            yield (
+                f"`{_VISCOSITY}` falls to {viscosity.min():.3g} m^2/s; a viscosity must"
+                " not be negative."
+            )
+
+    def stability_warnings(self, initial: Sequence[State]) -> list[str]:
+        """The Courant number of advection, and the diffusion number."""
+        warnings = self.courant_warnings([state["velocity"] for state in initial])
+        viscosity = float(initial[0]["viscosity"].max())
+        number = viscosity * self.dt / self.pde_params.diffusion_substeps
+        number *= sum(1 / size**2 for size in self.cell_sizes.values())
+        if number > 0.5:
+            warnings.append(
+                f"the diffusion number nu dt / (substeps dx^2), summed over the axes,"
+                f" reaches {number:.3g}; the explicit scheme is stable up to 0.50."
+                " Raise `model.physical.pde_params.diffusion_substeps` or lower"
+                " `model.physical.dt`."
+            )
+        return warnings

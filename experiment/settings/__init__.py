@@ -1,0 +1,32 @@
+"""Settings: their schema, what is impossible, and the messages that say so."""
+
+from experiment.settings.checks import check_settings, settings_warnings
+from experiment.settings.messages import key_hint
+from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
+from experiment.settings.schema import Architecture, Settings
+from experiment.settings.sources import implementation, load_class, source_of
+from experiment.settings.values import (
+    differences,
+    parameter_ranges,
+    precision_bits,
+    to_dict,
+)
+
+__all__ = [
+    "ARCHITECTURES",
+    "COMPONENTS",
+    "SIDES",
+    "Architecture",
+    "Component",
+    "Settings",
+    "check_settings",
+    "differences",
+    "implementation",
+    "key_hint",
+    "load_class",
+    "parameter_ranges",
+    "precision_bits",
+    "settings_warnings",
+    "source_of",
+    "to_dict",
+]

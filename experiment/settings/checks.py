@@ -1,0 +1,239 @@
+"""The door: nested dicts become checked, frozen settings, or one message."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from experiment.equations import AXES, parameter_range
+from experiment.settings.messages import leaves, listed, message
+from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES
+from experiment.settings.schema import Settings
+from experiment.settings.values import ADAPTER
+from experiment.system import SettingsError, spelling_hint
+
+
+def check_settings(values: Mapping[str, Any]) -> Settings:
+    """Makes `Settings` from nested dicts, lists and scalars.
+
+    Raises:
+        SettingsError: One message that names every unknown key (with the nearest
+            spelling), wrong type and impossible value, with what was got and what is
+            allowed.
+    """
+    _refuse_unserialisable(values)
+    try:
+        # JSON mode is strict about types and still makes tuples from lists.
+        settings = ADAPTER.validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise SettingsError(message(error, values)) from error
+    problems = [*_impossible(settings)]
+    if problems:
+        raise SettingsError(listed(problems))
+    return settings
+
+
+def settings_warnings(settings: Settings) -> list[str]:
+    """What is allowed and yet is probably not meant, a sentence each."""
+    seen = set(settings.trainer.train_sim) | set(settings.trainer.val_sim)
+    both = sorted(seen & set(settings.evaluation.test_sim))
+    warnings = []
+    if both:
+        warnings.append(
+            f"simulations {both} are in `evaluation.test_sim` and in"
+            " `trainer.train_sim` or `trainer.val_sim`: the evaluation is not of"
+            " unseen data"
+        )
+    leaked = sorted(set(settings.trainer.train_sim) & set(settings.trainer.val_sim))
+    if leaked:
+        warnings.append(
+            f"simulations {leaked} are in `trainer.train_sim` and in"
+            " `trainer.val_sim`: the validation loss is not of unseen data"
+        )
+    return warnings
+
+
+def _refuse_unserialisable(values: Mapping[str, Any]) -> None:
+    for key, value in leaves(values):
+        if isinstance(value, str) and value == "???":
+            raise SettingsError(f"`{key}` has no value; the experiment must give one.")
+        if value is not None and not isinstance(value, (str, int, float, bool, list)):
+            raise SettingsError(
+                f"`{key}` is of type {type(value).__name__}; expected a number, a"
+                " word, true, false, null, a list or a group of keys."
+            )
+
+
+def _impossible(settings: Settings) -> Iterator[str]:
+    """What each value alone allows and all of them together do not."""
+    yield from _impossible_switches(settings)
+    yield from _impossible_processes(settings)
+    yield from _impossible_fields(settings)
+    grid = [*_impossible_grid(settings)]
+    yield from grid
+    if not grid:
+        yield from _impossible_parameters(settings)
+    yield from _impossible_simulations(settings)
+    yield from _impossible_architecture(settings)
+
+
+def _impossible_parameters(settings: Settings) -> Iterator[str]:
+    names = [p.name for p in settings.trainer.physical.learnable_parameters]
+    for parameter in settings.trainer.physical.learnable_parameters:
+        try:
+            parameter_range(settings.model.physical, parameter)
+        except SettingsError as error:
+            yield str(error)
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        yield (
+            f"`trainer.physical.learnable_parameters` names {', '.join(twice)} more"
+            " than once."
+        )
+
+
+def _impossible_switches(settings: Settings) -> Iterator[str]:
+    for component in COMPONENTS:
+        value = getattr(settings.migration, component.name)
+        if value not in SIDES:
+            yield (
+                f"`migration.{component.name}` is {value}, which is not built yet;"
+                f" allowed now: {', '.join(SIDES)}."
+            )
+
+
+def _impossible_processes(settings: Settings) -> Iterator[str]:
+    migration = settings.migration
+    on_jax = migration.physics == "phiml" and migration.phiml_backend == "jax"
+    if on_jax and migration.data == "legacy" and settings.data.num_workers > 0:
+        yield (
+            f"`data.num_workers` is {settings.data.num_workers} with"
+            " `migration.data=legacy` and `migration.phiml_backend=jax`: torch's loader"
+            " forks processes, which locks up once JAX runs; use 0, `migration.data="
+            "phiml`, or `migration.phiml_backend=torch`."
+        )
+
+
+def _impossible_fields(settings: Settings) -> Iterator[str]:
+    data = settings.data
+    scheme = data.fields_scheme
+    offered = settings.model.physical.fields
+    for name in data.fields:
+        if name not in offered:
+            yield (
+                f"`data.fields` has `{name}`, which {settings.model.physical.name}"
+                f" doesn't have: {spelling_hint(name, offered)}"
+            )
+    for role in ("dynamic", "static"):
+        for name in getattr(scheme, role):
+            if name not in data.fields:
+                yield (
+                    f"`data.fields_scheme.{role}` has `{name}`, which is not in"
+                    f" `data.fields`: {spelling_hint(name, data.fields)}"
+                )
+    for name in data.fields:
+        roles = (name in scheme.dynamic) + (name in scheme.static)
+        if roles != 1:
+            yield (
+                f"field `{name}` of `data.fields` must be in exactly one of"
+                " `data.fields_scheme.dynamic` and `data.fields_scheme.static`; it is"
+                f" in {'both' if roles else 'none'}."
+            )
+    for key, names in (
+        ("data.fields", data.fields),
+        ("data.fields_scheme.dynamic", scheme.dynamic),
+        ("data.fields_scheme.static", scheme.static),
+        ("trainer.train_sim", settings.trainer.train_sim),
+        ("trainer.val_sim", settings.trainer.val_sim),
+        ("evaluation.test_sim", settings.evaluation.test_sim),
+    ):
+        twice = sorted({str(n) for n in names if list(names).count(n) > 1})
+        if twice:
+            yield f"`{key}` names {', '.join(twice)} more than once."
+    constant = settings.model.physical.constant_fields
+    for name in scheme.dynamic:
+        if name in constant:
+            yield (
+                f"`data.fields_scheme.dynamic` has `{name}`, which never changes in"
+                f" {settings.model.physical.name}; put it into"
+                " `data.fields_scheme.static`."
+            )
+
+
+def _impossible_grid(settings: Settings) -> Iterator[str]:
+    physical = settings.model.physical
+    if tuple(physical.domain) != tuple(physical.resolution):
+        yield (
+            f"`model.physical.resolution` has the axes {', '.join(physical.resolution)}"
+            f", `model.physical.domain` {', '.join(physical.domain)}; expected the same"
+            " axes in the same order."
+        )
+        return
+    if physical.axes != AXES[: len(physical.axes)]:
+        yield (
+            f"`model.physical.domain` has the axes {', '.join(physical.axes)};"
+            " expected x, or x and y, or x, y and z."
+        )
+        return
+    yield from physical.impossible()
+
+
+def _impossible_simulations(settings: Settings) -> Iterator[str]:
+    data = settings.data
+    for key, indices in (
+        ("trainer.train_sim", settings.trainer.train_sim),
+        ("trainer.val_sim", settings.trainer.val_sim),
+        ("evaluation.test_sim", settings.evaluation.test_sim),
+    ):
+        beyond = [i for i in indices if i >= data.num_simulations]
+        if beyond:
+            yield (
+                f"`{key}` names simulations {beyond}; `data.num_simulations` is"
+                f" {data.num_simulations}, so 0 to {data.num_simulations - 1} exist."
+            )
+    if settings.trainer.rollout_steps >= data.trajectory_length:
+        yield (
+            f"`trainer.rollout_steps` is {settings.trainer.rollout_steps}; a simulation"
+            f" of `data.trajectory_length` = {data.trajectory_length} frames holds no"
+            f" window; expected at most {data.trajectory_length - 1}."
+        )
+    if settings.evaluation.num_frames > data.trajectory_length:
+        yield (
+            f"`evaluation.num_frames` is {settings.evaluation.num_frames}; expected at"
+            f" most `data.trajectory_length` = {data.trajectory_length}."
+        )
+
+
+def _impossible_architecture(settings: Settings) -> Iterator[str]:
+    name = settings.model.synthetic.name
+    architecture = settings.model.synthetic.architecture
+    network = ARCHITECTURES[name]
+    above = "model.synthetic.architecture"
+    missing = False
+    for key in dict.fromkeys(k for n in ARCHITECTURES.values() for k in n.settings):
+        value = getattr(architecture, key)
+        if key in network.settings and value is None:
+            missing = True
+            yield (
+                f"`{above}.{key}` is null, which {name} needs; choose the whole group"
+                f" with `model/synthetic={name}`, or give a value."
+            )
+        if key not in network.settings and value is not None:
+            yield (
+                f"`{above}.{key}` is {json.dumps(value)}, which {name} doesn't read;"
+                f" choose the whole group with `model/synthetic={name}`, or set null."
+            )
+    if missing:
+        return
+    yield from network.impossible(architecture)
+    multiple = network.size_multiple(architecture)
+    own = ", ".join(f"{k} = {getattr(architecture, k)}" for k in network.settings)
+    for axis, size in settings.model.physical.resolution.items():
+        if size % multiple:
+            smaller = max(size // multiple, 1) * multiple
+            yield (
+                f"`model.physical.resolution.{axis}` is {size}; a {name} with {own}"
+                f" needs a multiple of {multiple}, such as {smaller} or"
+                f" {smaller + multiple}."
+            )

@@ -1,0 +1,200 @@
+"""The settings of a run: frozen dataclasses, one for each group of `conf/`.
+
+The YAML files hold every default; the dataclasses hold names, types and limits.
+`experiment.check_settings` makes them from plain nested dicts.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass
+
+from experiment.equations import AnyEquation, LearnableParameter
+from experiment.settings.registry import ARCHITECTURES, SIDES
+from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
+
+
+def _amp_word(value: Any) -> Any:
+    # YAML 1.1 reads a bare `off` as false.
+    return "off" if value is False else value
+
+
+Words = tuple[Name, ...]
+Indices = tuple[Index, ...]
+Counts = tuple[Count, ...]
+Precision = Literal["float32", "float64"]
+Task = Literal["generate", "train", "evaluate"]
+Side = Annotated[str, one_of((*SIDES, "shadow"))]
+
+
+@dataclass(frozen=True, config=STRICT)
+class General:
+    experiment_name: Name
+    mode: Literal["synthetic", "physical", "hybrid", "evaluate"]
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    checkpoint_dir: str
+    run_dir: str
+    seed: Index
+    precision: Precision
+    device: Literal["cpu", "cuda"]
+    num_threads: Count | None
+    tensorboard: bool
+    trace: bool
+
+
+@dataclass(frozen=True, config=STRICT)
+class FieldsScheme:
+    """Which fields the model moves on, and which it only sees."""
+
+    dynamic: Annotated[Words, Field(min_length=1)]
+    static: Words
+
+
+@dataclass(frozen=True, config=STRICT)
+class Data:
+    data_dir: str
+    fields: Annotated[Words, Field(min_length=1)]
+    fields_scheme: FieldsScheme
+    num_simulations: Count
+    seed: Index
+    trajectory_length: Annotated[int, Field(ge=2)]
+    precision: Precision
+    num_workers: Index
+    overwrite: bool
+
+
+@dataclass(frozen=True, config=STRICT)
+class Cache:
+    """Where trajectories are cached, and how they are held.
+
+    `dir` null caches nothing. `ttl` is in s. `backend` holds the port's batches,
+    `worker_backend` puts its caches together.
+    """
+
+    dir: str | None
+    open_simulations: Count
+    ttl: Positive | None
+    backend: Literal["torch", "numpy"]
+    worker_backend: Literal["torch", "numpy"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Architecture:
+    levels: Count | None
+    filters: Count | Counts | None
+    layers: Annotated[Counts, Field(min_length=1)] | None
+    batch_norm: bool
+    activation: Literal["ReLU", "Sigmoid", "tanh", "SiLU", "GeLU"]
+    periodic: bool
+    inputs: Literal["all", "dynamic"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Synthetic:
+    name: Annotated[str, one_of(ARCHITECTURES)]
+    architecture: Architecture
+
+
+@dataclass(frozen=True, config=STRICT)
+class Model:
+    physical: AnyEquation
+    synthetic: Synthetic
+
+
+@dataclass(frozen=True, config=STRICT)
+class SyntheticTraining:
+    epochs: Count
+    learning_rate: Positive
+    weight_decay: NotNegative
+    clip_norm: Positive | None
+    schedule: Literal["cosine", "constant"]
+    checkpoint_every: Index
+
+
+@dataclass(frozen=True, config=STRICT)
+class PhysicalTraining:
+    """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint."""
+
+    learnable_parameters: Annotated[tuple[LearnableParameter, ...], Field(min_length=1)]
+    windows: Count
+    rounds: Count
+    iterations: Count
+    tolerance: Positive
+
+
+@dataclass(frozen=True, config=STRICT)
+class HybridTraining:
+    """A warm-up of the synthetic model, then cycles in which each teaches the other."""
+
+    warm_up_epochs: Count
+    cycles: Count
+    epochs: Count
+    rounds: Count
+    alpha: Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Trainer:
+    batch_size: Count
+    rollout_steps: Count
+    train_sim: Annotated[Indices, Field(min_length=1)]
+    val_sim: Indices
+    amp: Annotated[Literal["off", "bf16"], BeforeValidator(_amp_word)]
+    resume: bool
+    data_access: Literal["both", "real_only", "generated_only"]
+    synthetic: SyntheticTraining
+    physical: PhysicalTraining
+    hybrid: HybridTraining
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluation:
+    test_sim: Annotated[Indices, Field(min_length=1)]
+    num_frames: Annotated[int, Field(ge=2)]
+    checkpoint: Literal["last", "best"]
+    output_dir: str | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Source:
+    """Import paths `package.module:Class` that take the registry's place."""
+
+    legacy: str | None
+    phiml: str | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Sources:
+    """Implementations of one's own, by component and side."""
+
+    model: Source
+    trainer: Source
+    data: Source
+    physics: Source
+    hybrid: Source
+
+
+@dataclass(frozen=True, config=STRICT)
+class Migration:
+    """Which side runs each component."""
+
+    model: Side
+    trainer: Side
+    data: Side
+    physics: Side
+    hybrid: Side
+    phiml_backend: Literal["torch", "jax"]
+    sources: Sources
+
+
+@dataclass(frozen=True, config=STRICT)
+class Settings:
+    """All settings of a run, checked."""
+
+    general: General
+    data: Data
+    cache: Cache
+    model: Model
+    trainer: Trainer
+    evaluation: Evaluation
+    migration: Migration

@@ -1,0 +1,125 @@
+"""Named arrays plus JSON facts in one safetensors file, checked on reading.
+
+The facts (JSON) and a checksum of the arrays lie in the header of the same file, so
+that arrays and facts can never be of different ages. Reading never unpickles.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from experiment.system.errors import UserError
+from experiment.system.files import write_whole
+
+FORMAT = "hyco-arrays-1"
+
+
+class TornFile(UserError):
+    """A file is cut short, damaged or not of this format."""
+
+
+@dataclass(frozen=True)
+class ArrayFile:
+    """What a file holds: arrays by name, and facts."""
+
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+
+
+def save_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
+    """Writes `arrays` and `facts` to `path`, whole or not at all."""
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # ascontiguousarray makes a 0-d array 1-d; give the shape back.
+    contiguous = {n: a.reshape(np.shape(arrays[n])) for n, a in contiguous.items()}
+    facts_json = json.dumps(dict(facts), sort_keys=True)
+    metadata = {
+        "format": FORMAT,
+        "facts": facts_json,
+        "checksum": checksum(contiguous, facts_json),
+    }
+    write_whole(path, save(contiguous, metadata=metadata))
+
+
+def load_arrays(path: Path) -> ArrayFile:
+    """Reads what `save_arrays` wrote and checks it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TornFile: The file is cut short, damaged or of another format.
+    """
+    with open_arrays(path) as (file, metadata):
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        verify_checksum(path, arrays, metadata)
+    return ArrayFile(arrays, json.loads(metadata["facts"]))
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The facts of a file alone; the arrays are neither read nor checked."""
+    with open_arrays(path) as (_, metadata):
+        return json.loads(metadata["facts"])
+
+
+@contextmanager
+def open_arrays(
+    path: Path, framework: str = "numpy"
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A file, open, and its header: format, facts (JSON) and checksum.
+
+    The file is opened once, so header and arrays are of one age even while another
+    process puts a new file in its place.
+
+    Args:
+        path: Where the file is.
+        framework: What `get_tensor` gives: `numpy` arrays, read, or `pt` tensors,
+            memory-mapped.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TornFile: The file is cut short, damaged or of another format.
+    """
+    if not os.path.exists(path):
+        raise FileNotFoundError(path)
+    try:
+        with safe_open(path, framework=framework) as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise TornFile(
+                    f"`{path}` is not of this program: expected the format {FORMAT},"
+                    f" got {metadata.get('format', 'none')}."
+                )
+            yield file, metadata
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise TornFile(f"`{path}` is torn: {error}.") from error
+
+
+def verify_checksum(
+    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Compares the stored checksum with that of `arrays`; `TornFile` if it differs."""
+    found = checksum(arrays, metadata["facts"])
+    if found != metadata["checksum"]:
+        raise TornFile(
+            f"`{path}` is damaged: its checksum is {found}, stored was"
+            f" {metadata['checksum']}."
+        )
+
+
+def checksum(arrays: Mapping[str, np.ndarray], facts_json: str) -> str:
+    """CRC-32 over names, dtypes, shapes and bytes of all arrays, and the facts."""
+    value = zlib.crc32(facts_json.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        value = zlib.crc32(f"{name} {array.dtype.str} {array.shape}".encode(), value)
+        value = zlib.crc32(array.reshape(-1).view(np.uint8).data, value)
+    return f"{value:08x}"

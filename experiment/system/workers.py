@@ -1,0 +1,69 @@
+"""The same work on many items, in several processes when asked."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from experiment.system.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_in_processes(
+    work: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    *,
+    prepare: Callable[..., None] | None = None,
+    arguments: tuple[Any, ...] = (),
+) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result, in the order in which they are done.
+
+    Args:
+        work: A function of a module; with several processes it and the items cross by
+            pickle.
+        items: What to work on.
+        workers: Processes; up to 1 stays in this process.
+        prepare: Called once in each process, with `arguments`.
+        arguments: What `prepare` gets.
+
+    Raises:
+        UserError: A process was killed (memory, a signal).
+        Exception: Whatever `work` raises; the work not begun yet is given up.
+    """
+    if workers <= 1 or len(items) <= 1:
+        if prepare is not None:
+            prepare(*arguments)
+        for item in items:
+            yield item, work(item)
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, len(items)),
+        # Forking a process whose libraries hold threads can lock up.
+        multiprocessing.get_context("spawn"),
+        _prepare,
+        (prepare, arguments),
+    )
+    try:
+        held = {pool.submit(work, item): item for item in items}
+        for done in as_completed(held):
+            yield held[done], done.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"one of the {workers} processes of `data.num_workers` was killed, perhaps"
+            " for its memory. What was whole is kept; run again with fewer."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _prepare(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    # Processes share the cores; each takes one. Read when a library is loaded, so it
+    # must stand before the first import of it.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if prepare is not None:
+        prepare(*arguments)
