@@ -73,6 +73,14 @@ class PhysicalLearner(ABC):
         """
 
     @abstractmethod
+    def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
+        """The gradient of `loss` by every parameter, float64 in the parameter's shape.
+
+        Args:
+            unbounded: The parameters.
+        """
+
+    @abstractmethod
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """One round of L-BFGS-B from a point, on the loss over `scale`."""
 
@@ -83,7 +91,8 @@ class PhysicalLearner(ABC):
         """Trajectories `(simulation, time, x, y, ..., vector)`.
 
         Args:
-            parameters: By name, `(x, y, ...)` or 0-d.
+            parameters: By name, each over the axes that it is learned over; those that
+                are not there have their true value.
             states: Initial states `(simulation, x, y, ..., vector)`.
             frames: Frames of each, the initial one included.
         """
