@@ -149,6 +149,5 @@ class PhysicalLearner(training.PhysicalLearner):
 
     def _tensors(self, values: Mapping[str, Any]) -> dict[str, Tensor]:
         """Parameters by name, over the axes that they are learned over."""
-        return {
-            n: self.model.tensor(z, self._ranges[n].axes) for n, z in values.items()
-        }
+        tensor = self.model.tensor
+        return {n: tensor(z, self._ranges[n].axes) for n, z in values.items()}

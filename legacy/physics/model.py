@@ -7,7 +7,7 @@ import numpy as np
 from phi.field import CenteredGrid, Field
 from phi.geom import Box
 from phiml import math
-from phiml.math import EMPTY_SHAPE, Shape, Tensor, channel, extrapolation, spatial
+from phiml.math import EMPTY_SHAPE, Tensor, channel, extrapolation, spatial
 
 from experiment.equations import Equation
 from experiment.settings import SIDES, load_class
@@ -67,6 +67,6 @@ class PhysicalModel:
         )
 
 
-def vector(components: tuple[str, ...]) -> Shape:
+def vector(components: tuple[str, ...]) -> Any:
     """The dim of a field's components; a scalar field has none."""
     return channel(vector=components) if components else EMPTY_SHAPE

@@ -136,7 +136,7 @@ class PhiMLDataset:
         self.generated = tuple(generated)
         self._access = access
 
-    def augment(self, trajectories: np.ndarray | None, access: Access) -> None:
+    def augment(self, trajectories: np.ndarray | None, access: Any) -> None:
         """Adds `(simulation, time, x, ..., vector)` to the windows; None removes it."""
         if trajectories is None:
             return self.disable_augmentation()

@@ -57,8 +57,9 @@ class PhysicalLearner(training.PhysicalLearner):
         """See `PhysicalLearner.loss`."""
         windows = self._real if real_only else self.windows
         with self._backend, math.precision(self._bits):
-            loss: Any = self._compiled(windows, self._tensors(unbounded))
-            return float(math.stop_gradient(loss))
+            loss = self._compiled(windows, self._tensors(unbounded))
+            detached: Any = math.stop_gradient(loss)
+            return float(detached)
 
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
         """See `PhysicalLearner.gradient`."""
@@ -153,9 +154,8 @@ class PhysicalLearner(training.PhysicalLearner):
 
     def _tensors(self, values: Unbounded) -> Fields:
         """Parameters by name, over the axes that they are learned over."""
-        return {
-            n: self.model.tensor(z, self._ranges[n].axes) for n, z in values.items()
-        }
+        tensor = self.model.tensor
+        return {n: tensor(z, self._ranges[n].axes) for n, z in values.items()}
 
     def _arrays(self, values: Fields) -> dict[str, np.ndarray]:
         return {

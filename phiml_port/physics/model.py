@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from phiml import math
 from phiml.backend import Backend
-from phiml.math import EMPTY_SHAPE, Shape, Tensor, channel, spatial
+from phiml.math import EMPTY_SHAPE, Tensor, channel, spatial
 
 from experiment.equations import Equation
 from experiment.settings import SIDES, load_class
@@ -74,7 +74,7 @@ class PhysicalModel:
         return math.tensor(values, spatial(*names[: np.ndim(values)]))
 
 
-def vector(components: tuple[str, ...]) -> Shape:
+def vector(components: tuple[str, ...]) -> Any:
     """The dim of a field's components; a scalar field has none."""
     return channel(vector=components) if components else EMPTY_SHAPE
 
