@@ -10,9 +10,29 @@ from experiment.data import Simulator
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.folder import RunFolder
 from experiment.run.tasks import Components, Evaluated
-from experiment.settings import COMPONENTS, Settings, implementation, parameter_ranges, source_of
+from experiment.settings import (
+    COMPONENTS,
+    Settings,
+    implementation,
+    parameter_ranges,
+    source_of,
+)
 from experiment.system import Progress
-from experiment.training import HybridTraining, LearnerState, PHYSICAL, PhysicalLearner, PhysicalTraining, SYNTHETIC, SyntheticLearner, SyntheticTraining, checkpoint_path, load_checkpoint, load_for_model, physical_rounds, training_settings
+from experiment.training import (
+    PHYSICAL,
+    SYNTHETIC,
+    HybridTraining,
+    LearnerState,
+    PhysicalLearner,
+    PhysicalTraining,
+    SyntheticLearner,
+    SyntheticTraining,
+    checkpoint_path,
+    load_checkpoint,
+    load_for_model,
+    physical_rounds,
+    training_settings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +123,7 @@ def run_training(
         build_physical_training(settings, parts, progress).train(run, progress)
         return 0
     if settings.general.mode == "synthetic":
-        synthetic, _ = build_synthetic_training(settings, parts, progress)
+        synthetic = build_synthetic_training(settings, parts, progress)
         synthetic.train(run, progress)
         return synthetic.batches_seen
     hybrid = build_hybrid_training(settings, parts, progress)
@@ -113,8 +133,8 @@ def run_training(
 
 def build_synthetic_training(
     settings: Settings, parts: Parts, progress: Progress | None = None
-) -> tuple[SyntheticTraining, Any]:
-    """The training of the surrogate, and the loader of its training windows.
+) -> SyntheticTraining:
+    """The training of the surrogate.
 
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
@@ -132,7 +152,7 @@ def build_synthetic_training(
         )
     model = parts.build_model(settings)
     learner = parts.build_synthetic_learner(settings, model)
-    return SyntheticTraining(settings, learner, train, validate), train
+    return SyntheticTraining(settings, learner, train, validate)
 
 
 def build_physical_training(
@@ -150,9 +170,9 @@ def build_hybrid_training(
     """The training of both models, whatever the sides of their parts."""
     settings = training_settings(settings)
     kind = implementation(settings, "hybrid", settings.migration.hybrid)
-    synthetic, loader = build_synthetic_training(settings, parts, progress)
+    synthetic = build_synthetic_training(settings, parts, progress)
     physical = build_physical_training(settings, parts, progress)
-    return kind(settings, synthetic, loader, physical)
+    return kind(settings, synthetic, physical)
 
 
 def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
