@@ -29,6 +29,7 @@ from experiment.training.learners import (
     Unbounded,
 )
 from experiment.training.physical import PhysicalTraining
+from experiment.training.schedule import next_rate
 from experiment.training.synthetic import SyntheticTraining
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "load_checkpoint",
     "load_for_model",
     "new_states",
+    "next_rate",
     "physical_rounds",
     "training_settings",
 ]

@@ -140,6 +140,7 @@ def test_validation_runs_in_evaluation_mode_and_training_goes_on(
     burgers_folder: Path,
 ) -> None:
     trainer = synthetic_training(small(burgers_folder, BATCH_NORM))
+    network = learner_of(trainer).network
     before = network.state_dict()["encoder.0.norm1.running_mean"].clone()
     first = trainer.validation_loss()
     assert first == trainer.validation_loss()
