@@ -4,90 +4,82 @@ Every function imports what it needs when it is called: asv runs the cases on ot
 commits, and a part that a commit lacks has to skip its case and no other.
 """
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.harness.machine import device
 
 
-class Learner:
-    """A synthetic model with its optimiser.
-
-    Attributes:
-        model: The model that it trains.
-    """
-
-    def __init__(self, trainer: Any) -> None:
-        self._trainer = trainer
-        self.model = trainer.model
-        model = self.model
-        model.train() if hasattr(model, "train") else model.set_training(True)
-
-    def step(self, windows: Any, check: Callable[[float], None]) -> float:
-        """One optimiser step; the loss from before it, which `check` gets too."""
-        return self._trainer.training_step(windows, check)
-
-    def load(self, checkpoint: Any) -> None:
-        """Takes over the weights, moments and random states of a checkpoint."""
-        self._trainer.restore(checkpoint)
-
-
 def side_model(settings: Any, side: str) -> Any:
     """The surrogate of a side in its own language, with its initial weights."""
-    import bridge
+    from bridge import assemble
 
-    if side == "legacy":
-        return bridge.build_legacy_model(settings)
-    return bridge.build_phiml_model(settings)
+    return assemble.side(side).build_model(settings)
 
 
 def model(settings: Any) -> Any:
-    """The surrogate that is switched on, as the trainer that is on wants it."""
-    import bridge
+    """The surrogate that is on, in the language of the trainer that is on."""
+    from bridge.assemble import MixedParts
 
-    if settings.migration.trainer == "legacy":
-        return bridge.build_model(settings)
-    return bridge.build_named_model(settings)
+    return MixedParts().build_model(settings)
 
 
-def learner(settings: Any, own: Any = None) -> Learner:
-    """The synthetic learner that is switched on, in training mode.
+def learner(settings: Any, surrogate: Any = None) -> Any:
+    """The synthetic learner that is on.
 
     Args:
         settings: The settings of the run.
-        own: A model to be trained in place of a new one.
+        surrogate: What it trains; by default a new `model`.
     """
-    import legacy.training
-    import phiml_port.training
-    from experiment.data import channel_plan
+    from bridge.assemble import MixedParts
 
-    sides: dict[str, Any] = {
-        "legacy": legacy.training.SyntheticTrainer,
-        "phiml": phiml_port.training.SyntheticTrainer,
-    }
-    trainer = sides[settings.migration.trainer](
-        settings,
-        own if own is not None else model(settings),
-        channel_plan(settings),
-        train_loader=(),
-        val_loader=None,
+    surrogate = model(settings) if surrogate is None else surrogate
+    return MixedParts().build_synthetic_learner(settings, surrogate)
+
+
+def load_checkpoint(synthetic_learner: Any, checkpoint: Any) -> None:
+    """Takes over weights, moments, random states and rate of a checkpoint."""
+    from experiment.training import LearnerState
+
+    synthetic_learner.load(
+        LearnerState(checkpoint.weights, checkpoint.optimiser, checkpoint.random)
     )
-    return Learner(trainer)
+    synthetic_learner.learning_rate = checkpoint.state.learning_rate
 
 
-def loader(settings: Any, simulations: Sequence[int] | None = None) -> Any:
-    """The shuffled loader that is switched on, as the trainer that is on wants it."""
-    import bridge
+def loader(settings: Any) -> Any:
+    """The shuffled training windows, in the language of the trainer that is on."""
+    from bridge.assemble import MixedParts
 
-    chosen = settings.trainer.train_sim if simulations is None else simulations
-    return bridge.build_loader(settings, chosen, True)
+    simulations = settings.trainer.train_sim
+    return MixedParts().build_loader(settings, simulations, shuffle=True)
 
 
-def on_device(windows: Any) -> Any:
-    """A batch on the chosen device; PhiML's loader puts its own there."""
+def first_batch(settings: Any) -> Any:
+    """The first batch of epoch 0, on the device."""
     import torch
 
+    batches = loader(settings)
+    batches.set_epoch(0)
+    windows = next(iter(batches))
+    # PhiML's loader puts its batches there itself.
     return windows.to(device()) if isinstance(windows, torch.Tensor) else windows
+
+
+def trajectories(settings: Any) -> Any:
+    """The training simulations `(simulation, time, x, y, ..., vector)` as stored."""
+    import numpy as np
+
+    simulations = settings.trainer.train_sim
+    try:
+        from experiment.data import read_trajectory
+    except ImportError:
+        from experiment.data import open_scene
+
+        frames = range(settings.data.trajectory_length)
+        scenes = [open_scene(settings, i) for i in simulations]
+        fields = [[scene.read("velocity", f) for f in frames] for scene in scenes]
+        return np.moveaxis(np.array(fields), 2, -1).copy()
+    return np.stack([read_trajectory(settings, i) for i in simulations])
 
 
 def innermost(state: Any) -> Any:
@@ -97,99 +89,63 @@ def innermost(state: Any) -> Any:
     return channels_last(state)
 
 
-def rollout_loss(settings: Any, model: Any, windows: Any) -> Any:
+def rollout_loss(settings: Any, surrogate: Any, windows: Any) -> Any:
     """The control's loss of a torch model on windows."""
     from experiment.data import channel_plan
-    from legacy.training import rollout_loss
+    from legacy.training.loss import rollout_loss
 
-    return rollout_loss(model, windows, channel_plan(settings).dynamic)
+    return rollout_loss(surrogate, windows, channel_plan(settings).dynamic)
 
 
 def control_simulator(settings: Any) -> Any:
     """The control's simulator, which makes the data of all sides."""
-    from legacy.physics import SceneSimulator
+    from bridge import assemble
 
-    return SceneSimulator(settings)
+    return assemble.side("legacy").build_simulator(settings)
 
 
 def simulator(settings: Any) -> Any:
-    """The simulator that is switched on."""
-    from bridge._physics_factories import build_simulator
+    """The simulator that is on."""
+    from bridge.assemble import MixedParts
 
-    return build_simulator(settings)
+    return MixedParts().build_simulator(settings)
 
 
 def physical_learner(settings: Any) -> Any:
-    """The physical model with its training windows, on the side that is on."""
-    from bridge._physics_factories import build_learner
+    """The physical model that is on, with its training windows."""
+    from bridge.assemble import MixedParts
 
-    return build_learner(settings)
-
-
-def parameter_gradient(learner: Any, settings: Any, start: Any) -> Callable[[], Any]:
-    """The gradient of the physical loss by the unbounded parameters, by their name.
-
-    Args:
-        learner: The physical learner of the settings.
-        settings: The settings of the run, with its side of the physics.
-        start: The unbounded parameters at which it is taken.
-    """
-    if settings.migration.physics == "legacy":
-        return _gradient_on_fields(learner, start)
-
-    def call() -> Any:
-        _, gradient = learner.loss_and_gradient(start)
-        return {n: v.numpy(list(v.shape.names)) for n, v in gradient.items()}
-
-    return call
-
-
-def _gradient_on_fields(learner: Any, start: Any) -> Callable[[], Any]:
-    import numpy as np
-    import torch
-    from phiml import math
-
-    ((name, value),) = start.items()
-    values = np.array(value, np.float32)
-
-    def call() -> Any:
-        native = torch.from_numpy(values).requires_grad_()
-        loss = learner._loss(
-            {name: math.wrap(native, math.spatial("x,y"))}, learner._windows
-        )
-        (gradient,) = torch.autograd.grad(loss.native(), native)
-        return {name: gradient.numpy()}
-
-    return call
-
-
-def train(settings: Any) -> None:
-    """The task `train`, on simulations that are there."""
-    import bridge
-    from experiment.run import RunFolder
-    from experiment.system import Progress
-
-    bridge.build_components(settings).train(RunFolder(settings), Progress())
-
-
-def run_all(settings: Any, progress: Any) -> None:
-    """All tasks of a run, as `run.py` does them."""
-    import bridge
-    from experiment.run import run_tasks
-
-    run_tasks(settings, bridge.build_components(settings), progress)
+    return MixedParts().build_physical_learner(settings)
 
 
 def physical_training(settings: Any) -> Any:
     """The training of the physical model: `.train(run, progress)`, `.parameters`."""
-    from bridge._physics_factories import build_physical_trainer
+    from experiment.training import PhysicalTraining, physical_rounds
 
-    return build_physical_trainer(settings)
+    learner = physical_learner(settings)
+    return PhysicalTraining(settings, learner, physical_rounds(settings))
+
+
+def train(settings: Any) -> None:
+    """The task `train`, on simulations that are there."""
+    from bridge.assemble import build_components
+    from experiment.run import RunFolder
+    from experiment.system import Progress
+
+    build_components(settings).train(RunFolder(settings), Progress())
+
+
+def run_all(settings: Any, progress: Any) -> None:
+    """All tasks of a run, as `run.py` does them."""
+    from bridge.assemble import build_components
+    from experiment.run import run_tasks
+
+    run_tasks(settings, build_components(settings), progress)
 
 
 def conversions() -> Any:
     """The counters of what crosses between torch and PhiML."""
-    from bridge import CONVERSIONS
+    from bridge.convert import CONVERSIONS
 
     return CONVERSIONS
 

@@ -40,19 +40,10 @@ def _array(side: str, batch: Any) -> np.ndarray:
     return batch.numpy(["batch", "time", "x", "y", "vector"]).copy()
 
 
-def _trajectories(settings: Any) -> np.ndarray:
-    """The training simulations `(simulation, time, x, y, vector)` from their Scenes."""
-    from experiment.data import open_scene
-
-    frames = range(settings.data.trajectory_length)
-    scenes = [open_scene(settings, i) for i in settings.trainer.train_sim]
-    return np.stack([[scene.read("velocity", f) for f in frames] for scene in scenes])
-
-
 def _generated(settings: Any) -> np.ndarray:
     """What the other model of a hybrid training might hand over: shorter, and noisy."""
     length = 3 * (settings.trainer.rollout_steps + 1)
-    real = _trajectories(settings)[:, :length]
+    real = build.trajectories(settings)[:, :length]
     noise = np.random.default_rng(0).standard_normal(real.shape) * real.std() / 100
     return (real + noise).astype(real.dtype)
 
@@ -95,7 +86,7 @@ def _bare(generated: bool, folder: Path) -> Subject:
     from experiment.data import sample_order
 
     settings = data_settings(folder, "phiml", *_SIMULATIONS)
-    trajectories = [*_trajectories(settings)]
+    trajectories = [*build.trajectories(settings)]
     if generated:
         trajectories += [*_generated(settings)]
     size, frames = settings.trainer.batch_size, settings.trainer.rollout_steps + 1

@@ -9,14 +9,13 @@ from typing import Any
 from benchmarks.cases import build
 from benchmarks.cases.common import any_loss, learned_numbers, window_work
 from benchmarks.cases.settings import settings_of
-from benchmarks.cases.training import first_batch
 from benchmarks.harness.process import answer
 
 
 def step(folder: str, preset: str, *overrides: str) -> dict[str, Any]:
     """Composes, builds both learners of a hybrid training and takes one step."""
     settings = settings_of(Path(folder), f"migration={preset}", *overrides)
-    windows, model = first_batch(settings), build.model(settings)
+    windows, model = build.first_batch(settings), build.model(settings)
     learner = build.learner(settings, model)
     build.physical_learner(settings)
     loss = learner.step(windows, any_loss)

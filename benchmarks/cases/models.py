@@ -71,8 +71,6 @@ def phiml_model(settings: Any, *, gradient: bool) -> Subject:
     import torch
     from phiml import math
 
-    from phiml_port.training.modes import no_gradient
-
     states = initial_velocities(settings.model.physical, settings.trainer.batch_size)
     model = build.side_model(settings, "phiml")
     state: Any = math.wrap(
@@ -84,7 +82,7 @@ def phiml_model(settings: Any, *, gradient: bool) -> Subject:
     leaves = {n: w for n, w in model.parameters().items() if w.requires_grad}
 
     def forward() -> Any:
-        with no_gradient():
+        with torch.no_grad():
             return model(state)
 
     def backward() -> Any:

@@ -85,10 +85,8 @@ def make_gradient(settings: Any, side: str) -> tuple[Gradient, Loss]:
         physics="legacy" if side == "legacy" else "phiml",
         phiml_backend=BACKENDS.get(side, "torch"),
     )
-    switched = replace(settings, migration=migration)
-    learner = build.physical_learner(switched)
-    gradient = build.parameter_gradient(learner, switched, start)
-    return lambda: gradient()["viscosity"], lambda: learner.loss(start)
+    learner = build.physical_learner(replace(settings, migration=migration))
+    return lambda: learner.gradient(start)["viscosity"], lambda: learner.loss(start)
 
 
 def _gradient(side: str, windows: int, folder: Path) -> Subject:

@@ -10,7 +10,6 @@ import numpy as np
 from benchmarks.cases import build
 from benchmarks.cases.common import any_loss, learned_numbers, window_work
 from benchmarks.cases.settings import FEW, settings_of, simulated_settings
-from benchmarks.cases.training import first_batch
 from benchmarks.harness.process import measure_apart, run_python
 from bridge.harness.bench_case import Builder, Case, Subject
 
@@ -69,11 +68,11 @@ def _switch(side: str, folder: Path) -> Subject:
     if not file.exists():
         build.train(begun)
     settings = settings_of(folder, f"migration={side}", *epoch)
-    windows = first_batch(settings)
+    windows = build.first_batch(settings)
 
     def run() -> float:
         learner = build.learner(settings)
-        learner.load(load_checkpoint(file))
+        build.load_checkpoint(learner, load_checkpoint(file))
         return learner.step(windows, any_loss)
 
     work = window_work(windows) | learned_numbers(build.model(settings))

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.cases import build
 from benchmarks.cases.common import any_loss, learned_numbers, window_work
 from benchmarks.cases.settings import FEW, simulated_settings
-from benchmarks.harness.machine import device, finish
+from benchmarks.harness.machine import finish
 from bridge.harness.bench_case import Builder, Case, Profile, Subject
 
 _NORM = "model.synthetic.architecture.batch_norm=true"
@@ -43,7 +43,7 @@ def training_epoch(folder: Path, preset: str, *overrides: str) -> Subject:
 
     def epoch(learner: Any, number: int) -> list[float]:
         loader.set_epoch(number)
-        return [learner.step(build.on_device(w), any_loss) for w in loader]
+        return [learner.step(w, any_loss) for w in loader]
 
     model = build.model(settings)
     learner, numbers = build.learner(settings, model), itertools.count()
@@ -61,15 +61,8 @@ def training_epoch(folder: Path, preset: str, *overrides: str) -> Subject:
     )
 
 
-def first_batch(settings: Any) -> Any:
-    """The first batch of epoch 0 as the trainer that is on wants it."""
-    loader = build.loader(settings)
-    loader.set_epoch(0)
-    return build.on_device(next(iter(loader)))
-
-
 def _of_preset(settings: Any) -> Made:
-    windows, model = first_batch(settings), build.model(settings)
+    windows, model = build.first_batch(settings), build.model(settings)
     return _step(settings, model, windows)
 
 
@@ -77,7 +70,7 @@ def _channels_last(settings: Any) -> Made:
     """The control's own step, its weights and its batch in torch's channels_last."""
     import torch
 
-    contiguous = first_batch(settings)
+    contiguous = build.first_batch(settings)
     windows = contiguous.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
     model = build.model(settings).to(memory_format=torch.channels_last)
     return _step(settings, model, windows)
@@ -91,14 +84,14 @@ def _step(settings: Any, model: Any, windows: Any) -> Made:
 
 def _bare(settings: Any) -> Made:
     """A loop by hand: the port's kernels in plain torch, channels innermost."""
-    windows = first_batch(settings)
+    windows = build.first_batch(settings)
     frames = [build.innermost(windows[:, :, t]) for t in range(windows.shape[2])]
     return _by_hand(settings, frames, build.side_model(settings, "phiml").native, True)
 
 
 def _bare_legacy(settings: Any) -> Made:
     """A loop by hand over the control's network: what its trainer adds to a step."""
-    windows = first_batch(settings)
+    windows = build.first_batch(settings)
     network = build.side_model(settings, "legacy").network
     frames = [windows[:, :, t] for t in range(windows.shape[2])]
     return _by_hand(settings, frames, network, False)

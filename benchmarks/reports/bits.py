@@ -13,7 +13,6 @@ import torch
 
 from benchmarks.cases import build
 from benchmarks.cases.settings import FEW, simulated_settings
-from benchmarks.cases.training import first_batch
 
 NETWORKS: dict[str, tuple[str, ...]] = {
     "unet, 16 filters": (),
@@ -48,7 +47,7 @@ def distances(folder: Path, *overrides: str) -> Iterator[tuple[str, bool, float]
         simulated_settings(folder, f"migration={preset}", *FEW, *overrides)
         for preset in presets
     )
-    contiguous = first_batch(legacy)
+    contiguous = build.first_batch(legacy)
     innermost = contiguous.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
     for order, windows in (
         ("channels last on both sides", innermost),

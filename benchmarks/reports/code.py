@@ -80,7 +80,7 @@ def _by_file(side: str) -> dict[str, int]:
 
 def _with_core() -> Iterator[str]:
     yield _row("2. with the core they need", "legacy", "phiml_port", "ratio")
-    loops = _existing(LOOPS)
+    loops = existing(LOOPS)
     needed = [
         SOURCES.needed([*SOURCES.modules(side), *loops], "experiment") | {*loops}
         for side in SIDES
@@ -98,10 +98,10 @@ def _with_core() -> Iterator[str]:
 
 
 def _without_legacy() -> Iterator[str]:
-    shared = _existing((*LOOPS, *STORE))
+    shared = existing((*LOOPS, *STORE))
     port, legacy = code_size("phiml_port"), code_size("legacy")
-    loops, store = SOURCES.size(_existing(LOOPS)), SOURCES.size(_existing(STORE))
-    log = SOURCES.size(_existing((_LOG,)))
+    loops, store = SOURCES.size(existing(LOOPS)), SOURCES.size(existing(STORE))
+    log = SOURCES.size(existing((_LOG,)))
     both = SOURCES.size(shared)
     yield "3. what is left when legacy/ is deleted"
     yield _line("phiml_port", port)
@@ -137,7 +137,8 @@ def _bridge() -> Iterator[str]:
     yield _line("ladders and faults", proving, _LADDERS_BEFORE)
 
 
-def _existing(modules: Sequence[str]) -> list[str]:
+def existing(modules: Sequence[str]) -> list[str]:
+    """Those that there are."""
     return [module for module in modules if SOURCES.exists(module)]
 
 
@@ -150,8 +151,10 @@ def _ratio(legacy: int, port: int) -> str:
     return f"{port / legacy:.2f}" if legacy else "-"
 
 
-def _row(name: str, legacy: object, port: object, ratio: str = "") -> str:
-    return f"{name:30}{legacy!s:>10}{port!s:>14}{ratio:>10}".rstrip()
+def _row(name: str, *cells: object) -> str:
+    widths = 10, 14, 10
+    text = (f"{cell!s:>{w}}" for cell, w in zip(cells, widths, strict=False))
+    return f"{name:30}{''.join(text)}".rstrip()
 
 
 def _line(name: str, now: int, before: int | None = None) -> str:

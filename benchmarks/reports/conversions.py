@@ -57,7 +57,7 @@ def conversions_of(
     counters = build.conversions()
     counters.reset()
     loader.set_epoch(0)
-    learner.step(build.on_device(next(iter(loader))), any_loss)
+    learner.step(next(iter(loader)), any_loss)
     crossings = [
         Crossing(name, counted.count, counted.bytes, counted.copies)
         for name, counted in counters.boundaries.items()

@@ -43,7 +43,10 @@ class Clock:
     def watching(self) -> Iterator[None]:
         """Notes forward, backward and optimiser of every step inside."""
         import torch
-        from torch.optim import optimizer
+        from torch.optim.optimizer import (
+            register_optimizer_step_post_hook,
+            register_optimizer_step_pre_hook,
+        )
 
         backward = torch.Tensor.backward
 
@@ -54,10 +57,8 @@ class Clock:
 
         # Behind the backward pass some steps check the loss and clip gradients.
         hooks = (
-            optimizer.register_optimizer_step_pre_hook(lambda *_: self.note("rest")),
-            optimizer.register_optimizer_step_post_hook(
-                lambda *_: self.note("optimiser")
-            ),
+            register_optimizer_step_pre_hook(lambda *_: self.note("rest")),
+            register_optimizer_step_post_hook(lambda *_: self.note("optimiser")),
         )
         torch.Tensor.backward = timed_backward
         try:
@@ -97,7 +98,7 @@ class Instrumented:
             clock.start()
             for windows in self.loader:
                 clock.note("data wait")
-                self.learner.step(build.on_device(windows), any_loss)
+                self.learner.step(windows, any_loss)
                 clock.note("rest")
                 self.batches += 1
         converting = sum(b.seconds for b in conversions.boundaries.values())
@@ -112,8 +113,7 @@ def explained(preset: str, folder: str) -> dict[str, Any]:
     overrides = (f"migration={preset}", "trainer.train_sim=[0,1,2]")
     settings = simulated_settings(Path(folder), *overrides)
     loader, learner = build.loader(settings), build.learner(settings)
-    loader.set_epoch(0)
-    windows = build.on_device(next(iter(loader)))
+    windows = build.first_batch(settings)
     start = time.perf_counter()
     learner.step(windows, any_loss)
     first = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Publishes the results and looks: `python -m benchmarks.reports.pages [--picture FILE]`.
+"""Publishes asv's results: `python -m benchmarks.reports.pages [--picture FILE]`.
 
 Opens a graph in a headless Chromium and lists the lines that its legend names. asv's
 pages load their scripts from public hosts; where npm is there, they are fetched by it

@@ -91,12 +91,17 @@ def _unequal(
     if actual.shape != expected.shape:
         yield f"has the shape {actual.shape}, expected {expected.shape}"
     elif actual.dtype.kind != expected.dtype.kind:
-        yield f"is {actual.dtype}, expected {expected.dtype} or another size of its kind"
+        yield (
+            f"is {actual.dtype}, expected {expected.dtype} or another size of its kind"
+        )
     elif not np.isfinite(actual).all():
         yield f"has {int((~np.isfinite(actual)).sum())} values that are not finite"
     elif tolerance == 0:
         if actual.dtype != expected.dtype:
-            yield f"is {actual.dtype}, expected {expected.dtype}: equal bits are asked for"
+            yield (
+                f"is {actual.dtype}, expected {expected.dtype}: equal bits are asked"
+                " for"
+            )
         elif actual.tobytes() != expected.tobytes():
             far = relative_distance(actual, expected)
             yield f"is off by {far:.1e} relative L2, allowed 0"

@@ -1,23 +1,22 @@
-"""What `python -m bridge bench` says, and what it refuses to say."""
+"""Timing, verdicts and baselines of any pair, and what `bench` refuses."""
 
 import argparse
 import json
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import bench
-from benchmarks._baseline import compared, save
-from benchmarks._case import Case, Subject
-from benchmarks._code import code_lines
-from benchmarks._interleaved import Ratio, paired, timed_in_turn
-from benchmarks._pairs import Pair, Speed, judge, pairs_of
-from experiment.system import UserError
+from bridge.harness.bench_baseline import compared, save
+from bridge.harness.bench_case import BenchError, Case, Subject
+from bridge.harness.bench_command import BenchCommand, Report
+from bridge.harness.bench_pairs import Pair, Speed, judge, pairs_of
+from bridge.harness.bench_table import WIDTH, table
+from bridge.harness.bench_timing import Ratio, paired, timed_in_turn
+
+MACHINE = {"processor": "Abacus 2000", "cores": "2"}
 
 
 def _ratio(median: float, low: float, high: float) -> Ratio:
@@ -49,9 +48,6 @@ def test_the_interval_of_paired_ratios_leaves_common_noise_out() -> None:
 def test_fewer_rounds_than_a_verdict_needs_are_refused() -> None:
     with pytest.raises(ValueError, match="`rounds` is 6; expected at least 7"):
         paired(np.ones(6), np.ones(6))
-    options = argparse.Namespace(rounds=3)
-    with pytest.raises(UserError, match="`--rounds` is 3; a verdict needs at least 7"):
-        bench.run(options)
 
 
 def test_every_side_runs_in_every_round_and_none_always_first() -> None:
@@ -126,67 +122,116 @@ def test_a_side_that_became_slower_fails(tmp_path: Path) -> None:
     report = Case("slow", "group", sides, (), tolerance=0.0, gated=False)
     [pair] = pairs_of(report, tmp_path, 7, _proved)
     assert pair.speed is Speed.SLOWER and not pair.fails
-    assert all(len(line) <= 80 for line in bench.table(case, [pair]))
+    assert all(len(line) <= WIDTH for line in table(case, [pair]))
 
 
 _PAIR = Pair("step", "phiml", _ratio(1.5, 1.4, 1.6), Speed.FASTER, True)
 
 
 def test_without_a_baseline_it_says_how_to_make_one(tmp_path: Path) -> None:
-    [line] = compared(tmp_path / "bench.json", [_PAIR])
+    [line] = compared(tmp_path / "bench.json", [_PAIR], MACHINE)
     assert line.startswith("no baseline yet") and "--save" in line
 
 
 def test_a_baseline_of_another_machine_is_not_compared(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    save(path, [_PAIR])
-    held = json.loads(path.read_text())
-    held["machine"]["processor"] = "Abacus 3000"
-    path.write_text(json.dumps(held))
-    [line] = compared(path, [_PAIR])
+    save(path, [_PAIR], MACHINE)
+    stored = json.loads(path.read_text())
+    stored["machine"]["processor"] = "Abacus 3000"
+    path.write_text(json.dumps(stored))
+    [line] = compared(path, [_PAIR], MACHINE)
     assert "another machine (processor Abacus 3000)" in line
     assert "not compared" in line
 
 
 def test_a_baseline_tells_better_from_worse(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
-    save(path, [_PAIR])
+    save(path, [_PAIR], MACHINE)
     now = [
         Pair("step", "phiml", _ratio(2.0, 1.9, 2.1), Speed.FASTER, True),
         Pair("step", "phiml", _ratio(1.55, 1.45, 1.65), Speed.FASTER, True),
         Pair("step", "phiml", _ratio(1.1, 1.0, 1.2), Speed.EQUAL, True),
         Pair("step", "other", _ratio(1.1, 1.0, 1.2), Speed.EQUAL, True),
     ]
-    words = [line.rsplit(", ")[-1].split(": ")[-1] for line in compared(path, now)]
+    words = [
+        line.rsplit(", ")[-1].split(": ")[-1] for line in compared(path, now, MACHINE)
+    ]
     assert words == ["better", "as before", "worse", "not in the baseline"]
 
 
 def test_a_torn_baseline_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "bench.json"
     path.write_text('{"machine": ')
-    with pytest.raises(UserError, match="can't be read.*--save"):
-        compared(path, [_PAIR])
+    with pytest.raises(BenchError, match="can't be read.*--save"):
+        compared(path, [_PAIR], MACHINE)
+
+
+def test_a_baseline_without_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="can't be written.*another file"):
+        save(tmp_path / "file" / "bench.json", [_PAIR], MACHINE)
+
+
+def _command(cases: Sequence[Case], *words: str, **options: Any) -> int:
+    """Runs the command with its arguments in words."""
+    command = BenchCommand({case.name: case for case in cases}, **options)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    return command.run(parser.parse_args(words))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("words", "message"),
     [
-        (["--rounds", "4"], "`--rounds` is 4; a verdict needs at least 7"),
+        (["--rounds", "3"], "`--rounds` is 3; a verdict needs at least 7"),
         (["--only", "nonsense"], "no case of the profile fast has `nonsense`"),
     ],
 )
-def test_the_command_refuses_in_one_line(arguments: list[str], message: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "bridge", "bench", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {message}")
+def test_the_command_refuses_in_one_line(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _command([_case(True, [])], *words) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
 
 
-def test_code_lines_leave_out_what_is_no_code() -> None:
-    source = '"""Module.\n\nText.\n"""\n\nimport os  # why\n\n# comment\n'
-    source += 'def f():\n    """Doc."""\n    return [\n        os,\n    ]\n'
-    assert code_lines(source) == 5
+def test_the_command_needs_nothing_but_cases(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Any project's pair: no machine, no evidence, no reports."""
+    calls: list[str] = []
+    assert _command([_case(True, calls)], "--rounds", "7") in (0, 1)
+    assert "1 judged pairs: 1 " in capsys.readouterr().out
+    assert _command([_case(False, calls)], "--rounds", "7") == 2
+
+
+def test_the_command_saves_and_compares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(tmp_path / "bench.json")
+    words = ("--rounds", "7", "--save", file)
+    _command([_case(True, [])], *words, facts=lambda: MACHINE)
+    assert json.loads(Path(file).read_text())["machine"] == MACHINE
+    words = ("--rounds", "7", "--compare", file)
+    _command([_case(True, [])], *words, facts=lambda: MACHINE)
+    assert "twins phiml: " in capsys.readouterr().out
+
+
+def test_a_report_is_an_option_and_times_no_case(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[str] = []
+    reports = {"lines": Report("what it tells", lambda: ["one", "two"])}
+    assert _command([_case(True, calls)], "--lines", reports=reports) == 0
+    assert capsys.readouterr().out.endswith("one\ntwo\n")
+    assert not calls
+
+
+def test_identical_code_gives_no_alarm(capsys: pytest.CaptureFixture[str]) -> None:
+    def build(folder: Path) -> Subject:
+        array = np.ones(20_000)
+        run = lambda: np.linalg.norm(array)  # noqa: E731
+        return Subject(run, lambda: {"x": array}, {"samples": 1})
+
+    case = Case("twins", "group", {"legacy": build, "phiml": build}, (), 0.0, calls=50)
+    _command([case], "--rounds", "7", "--identical", "2")
+    assert "in 2 comparisons of identical code" in capsys.readouterr().out

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks._case import Case, Subject
-from benchmarks._same import differences, same
+from bridge.harness.bench_case import Case, Subject
+from bridge.harness.bench_outcome import differences, same
 
 WORK = {"samples": 8, "steps": 4}
 ARRAYS = {"state": np.linspace(-1, 1, 24, dtype=np.float32).reshape(4, 6)}
@@ -74,10 +74,10 @@ FAULTS: dict[str, tuple[Subject, str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_every_planted_fault_is_one_sentence(fault: str) -> None:
     faulty, expected = FAULTS[fault]
-    found = differences(case(), {"legacy": subject(), "phiml": faulty})
-    assert len(found) == 1
+    problems = differences(case(), {"legacy": subject(), "phiml": faulty})
+    assert len(problems) == 1
     with pytest.raises(AssertionError, match=f"^planted, {expected}"):
-        raise AssertionError(found[0])
+        raise AssertionError(problems[0])
 
 
 def test_equal_sides_and_rounding_are_the_same() -> None:
@@ -89,8 +89,8 @@ def test_equal_sides_and_rounding_are_the_same() -> None:
 def test_a_tolerance_of_zero_asks_for_equal_bits() -> None:
     least = changed(lambda a: np.nextafter(a, np.float32(2)))
     assert same(case(), {"legacy": subject(), "phiml": subject(least)})
-    found = differences(case(0), {"legacy": subject(), "phiml": subject(least)})
-    assert "allowed 0" in found[0]
+    problems = differences(case(0), {"legacy": subject(), "phiml": subject(least)})
+    assert "allowed 0" in problems[0]
     minus = {"state": np.array([-0.0])}
     zero = {"legacy": subject({"state": np.array([0.0])}), "phiml": subject(minus)}
     assert not same(case(0), zero)
@@ -98,15 +98,15 @@ def test_a_tolerance_of_zero_asks_for_equal_bits() -> None:
 
 def test_references_are_compared_too() -> None:
     wrong = subject(changed(one_element))
-    found = differences(case(), {"legacy": subject(), "bare": wrong})
-    assert found[0].startswith("planted, bare: ")
+    problems = differences(case(), {"legacy": subject(), "bare": wrong})
+    assert problems[0].startswith("planted, bare: ")
 
 
 def test_a_baseline_that_proves_nothing_is_said() -> None:
     empty = subject({"state": np.ones(0)}, {})
-    found = differences(case(), {"legacy": empty, "phiml": empty})
-    assert len(found) == 2
-    assert "no work is counted" in found[0] and "proves nothing" in found[1]
+    problems = differences(case(), {"legacy": empty, "phiml": empty})
+    assert len(problems) == 2
+    assert "no work is counted" in problems[0] and "proves nothing" in problems[1]
     broken = subject(changed(nan))
     assert "legacy: `state`" in differences(case(), {"legacy": broken})[0]
     with pytest.raises(ValueError, match="expected legacy among them"):
