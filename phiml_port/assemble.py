@@ -7,7 +7,12 @@ from typing import Any
 from phiml import math
 
 from experiment.data import Simulator, channel_plan, network_arguments
-from experiment.settings import Settings, implementation, precision_bits, require_methods
+from experiment.settings import (
+    Settings,
+    implementation,
+    precision_bits,
+    require_methods,
+)
 from experiment.system import Progress, SettingsError
 from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
 from phiml_port.models import Surrogate

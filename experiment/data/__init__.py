@@ -6,12 +6,18 @@ from experiment.data.channels import (
     channel_plan,
     network_arguments,
 )
-from experiment.data.generation import Simulator, generate, stability_warnings
+from experiment.data.generation import (
+    GrowthCheck,
+    Simulator,
+    generate,
+    stability_warnings,
+)
 from experiment.data.scenes import Scene, open_scene, scene_description, scene_path
 from experiment.data.windows import Windows, chosen_windows, sample_order
 
 __all__ = [
     "ChannelPlan",
+    "GrowthCheck",
     "Scene",
     "Simulator",
     "Windows",

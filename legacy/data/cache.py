@@ -11,7 +11,13 @@ import torch
 
 from experiment.data import Scene, open_scene
 from experiment.settings import Settings
-from experiment.system import TornFile, open_arrays, read_facts, save_arrays, verify_checksum
+from experiment.system import (
+    TornFile,
+    open_arrays,
+    read_facts,
+    save_arrays,
+    verify_checksum,
+)
 
 log = logging.getLogger(__name__)
 

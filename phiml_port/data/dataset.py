@@ -136,6 +136,14 @@ class PhiMLDataset:
         self.generated = tuple(generated)
         self._access = access
 
+    def augment(self, trajectories: np.ndarray | None, access: Any) -> None:
+        """Adds `(simulation, time, x, ..., vector)` to the windows; None removes it."""
+        if trajectories is None:
+            return self.disable_augmentation()
+        several = PhysicalSimulation.several
+        generated = several(trajectories, self._axes, self._plan.names)
+        self.enable_augmentation(generated, access)
+
     def disable_augmentation(self) -> None:
         """Goes back to the real simulations alone."""
         self.generated, self._generated_each = (), 0

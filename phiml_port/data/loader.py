@@ -83,7 +83,7 @@ class PhiMLDataLoader:
 
 
 class WindowLoader(PhiMLDataLoader):
-    def __init__(self, settings, simulations, *, shuffle, progress=None):  # type: ignore
+    def __init__(self, settings, simulations, *, shuffle, progress=None):
         super().__init__(
             PhiMLDataset(settings, simulations, progress),
             batch_size=settings.trainer.batch_size,
