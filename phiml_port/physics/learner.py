@@ -10,7 +10,7 @@ from phiml.math import Tensor
 from experiment.data import channel_plan, chosen_windows
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import Minimum, PhysicalLearner, Unbounded
-from phiml_port.data import PhiMLDataset, PhysicalSimulation
+from phiml_port.data import PhiMLDataset
 from phiml_port.physics.model import (
     PhysicalModel,
     joined,
@@ -58,13 +58,7 @@ class TensorLearner(PhysicalLearner):
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
-        if trajectories is None:
-            self._dataset.disable_augmentation()
-        else:
-            made = PhysicalSimulation.several(
-                trajectories, self._axes, self._plan.names
-            )
-            self._dataset.enable_augmentation(made, access)  # type: ignore[arg-type]
+        self._dataset.augment(trajectories, access)
         self._windows = self._chosen()
 
     def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
