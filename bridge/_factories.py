@@ -25,7 +25,18 @@ from experiment.evaluation import Forecast
 from experiment.run import Components, Evaluated, RunFolder
 from experiment.settings import COMPONENTS, Settings, precision_bits
 from experiment.system import Progress, SettingsError
-from experiment.training import BEST, LAST, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, TrainingState, draw_weights, load_for_model, training_settings
+from experiment.training import (
+    BEST,
+    LAST,
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
+    SYNTHETIC,
+    TrainingState,
+    draw_weights,
+    load_for_model,
+    training_settings,
+)
 from legacy import data, models, training
 from phiml_port import data as port_data
 from phiml_port import models as port_models
@@ -286,11 +297,8 @@ def phiml_loader(
 ) -> port_data.PhiMLDataLoader:
     """The candidate's loader."""
     math.use("torch")
-    return port_data.PhiMLDataLoader(
-        port_data.PhiMLDataset(settings, simulations, progress),
-        batch_size=settings.trainer.batch_size,
-        seed=settings.general.seed,
-        shuffle=shuffle,
+    return port_data.WindowLoader(
+        settings, simulations, shuffle=shuffle, progress=progress
     )
 
 
@@ -392,7 +400,10 @@ def forecast_of_checkpoint(
     own = models.export_weights(network)
     checkpoint = load_for_model(path, settings, own)
     models.import_weights(network, checkpoint.weights)
-    return (
-        lambda state, steps: models.forecast(model, state, steps),
-        checkpoint.state,
-    )
+
+    def forecast(states: np.ndarray, frames: int) -> np.ndarray:
+        first = np.moveaxis(states, -1, 1)
+        rolled = [models.forecast(model, state, frames - 1) for state in first]
+        return np.moveaxis(np.stack(rolled), 2, -1)
+
+    return forecast, checkpoint.state

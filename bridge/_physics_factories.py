@@ -1,6 +1,7 @@
 """Puts the physical and the hybrid components of a run together."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ from bridge._sources import load_source, source_of
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.settings import Settings, parameter_ranges
 from experiment.system import Progress
-from experiment.training import Checkpoint, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, PhysicalLearner, load_checkpoint, physical_rounds
+from experiment.training import (
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
+    Checkpoint,
+    PhysicalLearner,
+    load_checkpoint,
+    physical_rounds,
+)
 
 
 def implementation(settings: Settings, component: str, name: str) -> Any:
@@ -79,14 +88,7 @@ def physical_checkpoint(settings: Settings) -> tuple[Path, Checkpoint]:
 
 def physical_forecast(settings: Settings, checkpoint: Checkpoint) -> Forecast:
     """The roll-out of the physical model with the parameters that it learned."""
-    learner = build_learner(settings)
-
-    def forecast(state: np.ndarray, steps: int) -> np.ndarray:
-        states = np.moveaxis(state, 0, -1)[None]
-        trajectory = learner.rollout(checkpoint.weights, states, steps + 1)[0]
-        return np.moveaxis(trajectory, -1, 1)
-
-    return forecast
+    return partial(build_learner(settings).rollout, checkpoint.weights)
 
 
 def recovered_parameters(
