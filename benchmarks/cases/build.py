@@ -118,6 +118,30 @@ def physical_learner(settings: Any) -> Any:
     return MixedParts().build_physical_learner(settings)
 
 
+def physical_model(equation: Any, side: str) -> Any:
+    """The PDE of a side in its own language: `.step`, `.rollout`, `.parameters`."""
+    if side == "legacy":
+        from legacy.physics import PhysicalModel
+    else:
+        from phiml_port.physics import PhysicalModel
+    return PhysicalModel(equation)
+
+
+def eager_step(equation: Any) -> Any:
+    """The control's step without compiling."""
+    from experiment.settings import SIDES, load_class
+
+    kind = load_class(f"{SIDES['legacy']}.{equation.source}", "model.physical.name")
+    return kind(equation).step
+
+
+def port_backend(name: str) -> Any:
+    """PhiML's backend `torch` or `jax`, to be entered."""
+    from phiml_port.physics.model import physics_backend
+
+    return physics_backend(name)
+
+
 def physical_training(settings: Any) -> Any:
     """The training of the physical model: `.train(run, progress)`, `.parameters`."""
     from experiment.training import PhysicalTraining, physical_rounds

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cases import build
 from benchmarks.harness.machine import finish
 
 #: The port's backends; JAX is an extra that need not be installed.
@@ -26,31 +27,24 @@ def _on_fields(physical: Any, states: np.ndarray, steps: int, *, eager: bool) ->
     """PhiFlow fields on torch, a compiled step (or an eager one) in a loop."""
     from phiml import math
 
-    from legacy.physics import BurgersModel, centred_grid, compiled_step
-
-    math.use("torch")
-    substeps = physical.pde_params.diffusion_substeps
-    model = BurgersModel(dt=physical.dt, diffusion_substeps=substeps)
-    viscosity = centred_grid(physical.true_parameter("viscosity"), physical)
-    step = compiled_step(physical)
-    grids = [centred_grid(s, physical) for s in states]
-    start: Any = math.stack(grids, math.batch("batch")) if len(grids) > 1 else grids[0]
+    model = build.physical_model(physical, "legacy")
+    step = build.eager_step(physical) if eager else model.step
+    parameters = _true_parameters(model)
+    dims = math.spatial(*physical.axes) & math.channel(vector=physical.axes)
+    single = len(states) == 1
+    values = math.tensor(states[0] if single else states, _with_batch(single, dims))
+    start = {"velocity": model.grid(values)}
 
     def call() -> Any:
-        velocity = start
+        state = start
         for _ in range(steps):
-            if eager:
-                velocity = model.step(velocity, viscosity)
-            else:
-                state = {"velocity": velocity, "viscosity": viscosity}
-                velocity = step(state)["velocity"]
+            state = step(state, parameters)
         finish()
-        return velocity
+        return state["velocity"]
 
     def array(velocity: Any) -> np.ndarray:
-        values: Any = velocity.values
-        values = math.expand(values, math.batch(batch=len(states)))
-        return values.numpy(["batch", "x", "y", "vector"])
+        values: Any = math.expand(velocity.values, math.batch(batch=len(states)))
+        return values.numpy(["batch", *physical.axes, "vector"])
 
     return call, array
 
@@ -59,33 +53,34 @@ def _on_tensors(physical: Any, states: np.ndarray, steps: int, backend: str) -> 
     """The whole roll-out on PhiML tensors as one compiled function."""
     from phiml import math
 
-    from phiml_port.physics import PhysicalModel, physics_backend
-
-    on = physics_backend(backend)
-    model = PhysicalModel(physical)
-
-    def several(velocity: Any, viscosity: Any) -> Any:
-        state = {"velocity": velocity}
-        for _ in range(steps):
-            state = model.step(state, {"viscosity": viscosity})
-        return state["velocity"]
-
-    compiled = math.jit_compile(several)
+    on = build.port_backend(backend)
+    model = build.physical_model(physical, "phiml")
     with on:
-        dims = math.concat_shapes(
-            math.batch("batch"), math.spatial("x,y"), math.channel(vector="x,y")
-        )
-        start: Any = math.tensor(states, dims)
-        truth = physical.true_parameter("viscosity").astype(np.float32)
-        viscosity = model.tensor(truth)
+        dims = math.spatial(*physical.axes) & math.channel(vector=physical.axes)
+        start = {"velocity": math.tensor(states, _with_batch(False, dims))}
+        parameters = _true_parameters(model)
 
     def call() -> Any:
         with on:
-            moved: Any = compiled(start, viscosity)
-        wait_for(moved, backend)
-        return moved
+            *_, last = model.rollout(start, parameters, steps, chunk=steps)
+        wait_for(last["velocity"], backend)
+        return last["velocity"]
 
-    return call, lambda moved: moved.numpy(["batch", "x", "y", "vector"])
+    return call, lambda moved: moved.numpy(["batch", *physical.axes, "vector"])
+
+
+def _true_parameters(model: Any) -> Any:
+    """The parameters of the equation in float32, as both sides compute."""
+    true = model.equation.true_parameter
+    return model.parameters(
+        {n: model.tensor(true(n).astype(np.float32)) for n in model.equation.parameters}
+    )
+
+
+def _with_batch(single: bool, dims: Any) -> Any:
+    from phiml import math
+
+    return dims if single else math.concat_shapes(math.batch("batch"), dims)
 
 
 def wait_for(tensor: Any, backend: str) -> None:
