@@ -18,7 +18,6 @@ from experiment.training import (
     PHYSICAL_LAST,
     Checkpoint,
     PhysicalLearner,
-    PhysicalTrainer,
     load_checkpoint,
     physical_rounds,
 )

@@ -1,7 +1,17 @@
 """Simulations on disk, how they are generated, stored and cut into windows."""
 
-from experiment.data.channels import ChannelPlan, as_slice, channel_plan, frame_shape
-from experiment.data.generation import Simulator, generate, stability_warnings
+from experiment.data.channels import (
+    ChannelPlan,
+    as_slice,
+    channel_plan,
+    network_arguments,
+)
+from experiment.data.generation import (
+    GrowthCheck,
+    Simulator,
+    generate,
+    stability_warnings,
+)
 from experiment.data.scenes import (
     Scene,
     open_scene,
@@ -14,6 +24,7 @@ from experiment.data.windows import Windows, chosen_windows, sample_order
 
 __all__ = [
     "ChannelPlan",
+    "GrowthCheck",
     "Scene",
     "Simulator",
     "TrajectoryStore",
@@ -21,8 +32,8 @@ __all__ = [
     "as_slice",
     "channel_plan",
     "chosen_windows",
-    "frame_shape",
     "generate",
+    "network_arguments",
     "open_scene",
     "read_trajectory",
     "sample_order",

@@ -19,7 +19,7 @@ from experiment.system.errors import (
 )
 from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.process import keep_freed_memory
-from experiment.system.progress import Progress
+from experiment.system.progress import Bar, Progress
 from experiment.system.types import (
     STRICT,
     Count,
@@ -33,6 +33,7 @@ from experiment.system.versions import versions
 from experiment.system.workers import map_in_processes
 
 __all__ = [
+    "Bar",
     "CheckpointError",
     "Count",
     "Index",

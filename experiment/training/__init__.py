@@ -9,48 +9,54 @@ from experiment.training.checkpoints import (
     SYNTHETIC,
     Checkpoint,
     TrainingState,
-    first_leaf_that_differs,
+    checkpoint_path,
     load_checkpoint,
     load_for_model,
-    save_checkpoint,
 )
 from experiment.training.hybrid import (
-    hybrid_epochs,
+    HybridTraining,
     new_states,
     physical_rounds,
     training_settings,
 )
-from experiment.training.initial_weights import draw_weights
-from experiment.training.log import StopSignal, TrainingLog
-from experiment.training.physical import (
+from experiment.training.initial_weights import draw_weights, initial_weights
+from experiment.training.learners import (
+    LearnerState,
+    LossCheck,
     Minimum,
     PhysicalLearner,
-    PhysicalTrainer,
+    SyntheticLearner,
     Unbounded,
 )
+from experiment.training.physical import PhysicalTraining
+from experiment.training.schedule import next_rate
+from experiment.training.synthetic import SyntheticTraining
 
 __all__ = [
     "BEST",
     "Checkpoint",
+    "HybridTraining",
     "LAST",
+    "LearnerState",
+    "LossCheck",
     "Minimum",
     "PHYSICAL",
     "PHYSICAL_BEST",
     "PHYSICAL_LAST",
     "PhysicalLearner",
-    "PhysicalTrainer",
+    "PhysicalTraining",
     "SYNTHETIC",
-    "StopSignal",
-    "TrainingLog",
+    "SyntheticLearner",
+    "SyntheticTraining",
     "TrainingState",
     "Unbounded",
+    "checkpoint_path",
     "draw_weights",
-    "first_leaf_that_differs",
-    "hybrid_epochs",
+    "initial_weights",
     "load_checkpoint",
     "load_for_model",
     "new_states",
+    "next_rate",
     "physical_rounds",
-    "save_checkpoint",
     "training_settings",
 ]

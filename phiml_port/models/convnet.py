@@ -1,10 +1,9 @@
 """ConvNet."""
 
-from collections.abc import Sequence
-
 from phiml import nn
 
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from experiment.settings import Architecture
+from phiml_port.models.network import Network
 
 
 class ConvNet(Network):
@@ -17,43 +16,31 @@ class ConvNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each layer.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
+        layers = architecture.layer_widths
         native = nn.conv_net(
             in_channels,
             out_channels,
             layers=list(layers),
-            batch_norm=batch_norm,
-            activation=activation,
+            batch_norm=architecture.batch_norm,
+            activation=architecture.activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
-        leaves: dict[str, str] = {}
-        for i in range(len(layers)):
-            canonical, inner = f"layers.{i}", f"Conv{i}" if i else "Conv_in"
-            leaves |= leaves_of_convolution(f"{canonical}.conv", f"{inner}.0")
-            leaves |= leaves_of_norm(f"{canonical}.norm", f"{inner}.1", batch_norm)
-        blocks = [native.get_submodule(n.split(".")[0]) for n in leaves.values()]
-        flow = [layer for block in dict.fromkeys(blocks) for layer in block]
-        leaves |= leaves_of_convolution("head", "Conv_out")
-        super().__init__(native, leaves, rank, [flow])
-
-    @property
-    def size_multiple(self) -> int:
-        """1: every size works."""
-        return 1
+        blocks = [f"Conv{i}" if i else "Conv_in" for i in range(len(layers))]
+        modules = {
+            f"{block}.{layer}": f"layers.{i}.{name}"
+            for i, block in enumerate(blocks)
+            for layer, name in (("0", "conv"), ("1", "norm"))
+        }
+        flow = [layer for block in blocks for layer in native.get_submodule(block)]
+        super().__init__(native, modules | {"Conv_out": "head"}, rank, flows=[flow])

@@ -1,6 +1,5 @@
 """What every network of the port has: named dims, canonical leaves, modes."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from phiml_port.models.periodic import keep_memory_order
 AXES = ("x", "y", "z")
 
 
-class Network(ABC):
+class Network:
     """A network of `phiml.nn`, called on tensors with named dims.
 
     The network itself is a framework object that `phiml.nn` built; this class holds it
@@ -22,33 +21,37 @@ class Network(ABC):
 
     Args:
         native: The network that PhiML built.
-        leaves: PhiML's name of every leaf by its canonical name, in canonical order.
+        modules: Canonical names of PhiML's layers by theirs, in canonical order; those
+            that this network lacks are left out.
         rank: Number of spatial dims.
         flows: Its layers in a row, the result of each going to the next one alone.
+        size_multiple: Every spatial size must be a multiple of this.
     """
 
     def __init__(
         self,
         native: Any,
-        leaves: Mapping[str, str],
+        modules: Mapping[str, str],
         rank: int,
+        *,
         flows: Iterable[Sequence[Any]] = (),
+        size_multiple: int = 1,
     ) -> None:
         keep_memory_order(native, flows)
         self.native = native
-        self.leaves = dict(leaves)
         self.rank = rank
-        held = set(native.state_dict())
-        if held != set(self.leaves.values()):
-            unequal = ", ".join(sorted(held ^ set(self.leaves.values())))
-            raise RuntimeError(
-                f"leaves that the name map and PhiML disagree on: {unequal}"
-            )
-
-    @property
-    @abstractmethod
-    def size_multiple(self) -> int:
-        """Every spatial size must be a multiple of this."""
+        self.size_multiple = size_multiple
+        inner = dict(native.named_modules())
+        #: PhiML's name of every leaf by its canonical name.
+        self.leaves = {
+            f"{canonical}.{leaf}": f"{name}.{leaf}"
+            for name, canonical in modules.items()
+            if name in inner
+            for leaf in inner[name].state_dict()
+        }
+        unnamed = set(native.state_dict()) - set(self.leaves.values())
+        if unnamed:
+            raise RuntimeError(f"leaves without a canonical name: {sorted(unnamed)}")
 
     def __call__(self, x: Tensor, out: math.Shape | None = None) -> Tensor:
         """Applies the network.
@@ -123,16 +126,3 @@ class Network(ABC):
         self.native.to(device)
         self.native.double() if precision == 64 else self.native.float()
         weights_channels_last(self.native)
-
-
-def leaves_of_convolution(canonical: str, inner: str) -> dict[str, str]:
-    """Canonical and PhiML's names of a convolution's leaves."""
-    return {f"{canonical}.{leaf}": f"{inner}.{leaf}" for leaf in ("weight", "bias")}
-
-
-def leaves_of_norm(canonical: str, inner: str, enabled: bool) -> dict[str, str]:
-    """Canonical and PhiML's names of a batch normalisation's leaves."""
-    kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    if not enabled:
-        return {}
-    return {f"{canonical}.{leaf}": f"{inner}.{leaf}" for leaf in kinds}

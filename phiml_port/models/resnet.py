@@ -1,10 +1,9 @@
 """ResNet."""
 
-from collections.abc import Sequence
-
 from phiml import nn
 
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from experiment.settings import Architecture
+from phiml_port.models.network import Network
 
 
 class ResNet(Network):
@@ -17,56 +16,31 @@ class ResNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each block.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
+        layers = architecture.layer_widths
         native = nn.res_net(
             in_channels,
             out_channels,
             layers=list(layers),
-            batch_norm=batch_norm,
-            activation=activation,
+            batch_norm=architecture.batch_norm,
+            activation=architecture.activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
-        leaves: dict[str, str] = {}
-        before = in_channels
-        for i, width in enumerate(layers):
-            canonical, inner = f"blocks.{i}", f"Res{i}" if i else "Res_in"
-            for n in (1, 2):
-                leaves |= leaves_of_convolution(
-                    f"{canonical}.conv{n}", f"{inner}.conv{n}"
-                )
-                leaves |= leaves_of_norm(
-                    f"{canonical}.norm{n}", f"{inner}.bn{n}", batch_norm
-                )
-            if width != before:
-                leaves |= leaves_of_convolution(
-                    f"{canonical}.skip", f"{inner}.sample_input"
-                )
-                leaves |= leaves_of_norm(
-                    f"{canonical}.skip_norm", f"{inner}.bn_sample", batch_norm
-                )
-            before = width
-        super().__init__(
-            native, leaves | leaves_of_convolution("head", "Res_out"), rank
-        )
-
-    @property
-    def size_multiple(self) -> int:
-        """1: every size works."""
-        return 1
+        names = {"conv1": "conv1", "bn1": "norm1", "conv2": "conv2", "bn2": "norm2"}
+        names |= {"sample_input": "skip", "bn_sample": "skip_norm"}
+        modules = {
+            f"{f'Res{i}' if i else 'Res_in'}.{inner}": f"blocks.{i}.{canonical}"
+            for i in range(len(layers))
+            for inner, canonical in names.items()
+        }
+        super().__init__(native, modules | {"Res_out": "head"}, rank)

@@ -1,12 +1,13 @@
 """U-Net."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from phiml import nn
 from phiml.backend.torch import nets
 
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from experiment.settings import Architecture
+from phiml_port.models.network import Network
 from phiml_port.models.periodic import upsample_periodically
 
 
@@ -21,26 +22,18 @@ class UNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        levels: Number of resolutions.
-        filters: Channels of every level, or of each.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, levels and filters.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        levels: int,
-        filters: int | Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
-        width = [filters] * levels if isinstance(filters, int) else list(filters)
+        width, batch_norm = architecture.level_widths, architecture.batch_norm
+        levels, activation = len(width), architecture.activation
         native: Any = nn.u_net(
             in_channels,
             out_channels,
@@ -49,9 +42,9 @@ class UNet(Network):
             batch_norm=batch_norm,
             activation=activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
-        if periodic:
+        if architecture.periodic:
             for level in range(1, levels):
                 down = native.get_submodule(f"down{level}")
                 up = native.get_submodule(f"up{level}")
@@ -68,13 +61,10 @@ class UNet(Network):
         flows: list[Any] = [
             m for m in native.modules() if isinstance(m, nets.nn.Sequential)
         ]
-        self._multiple = 2 ** (levels - 1)
-        super().__init__(native, _leaves(levels, batch_norm), rank, flows)
-
-    @property
-    def size_multiple(self) -> int:
-        """2^(levels-1)."""
-        return self._multiple
+        multiple = 2 ** (levels - 1)
+        super().__init__(
+            native, _modules(levels), rank, flows=flows, size_multiple=multiple
+        )
 
 
 def _joining(upsample: Any, convolve: Any) -> Callable[[Any, Any], Any]:
@@ -86,19 +76,15 @@ def _joining(upsample: Any, convolve: Any) -> Callable[[Any, Any], Any]:
     return forward
 
 
-def _leaves(levels: int, batch_norm: bool) -> dict[str, str]:
-    blocks = {"encoder.0": "inc.double_conv"}
-    for level in range(1, levels):
-        blocks[f"encoder.{level}"] = f"down{level}.conv.double_conv"
-    for level in range(1, levels):
-        blocks[f"decoder.{level - 1}"] = f"up{level}.conv.double_conv"
-    leaves: dict[str, str] = {}
-    for canonical, inner in blocks.items():
-        for number, (conv, norm) in enumerate((("0", "1"), ("3", "4")), start=1):
-            leaves |= leaves_of_convolution(
-                f"{canonical}.conv{number}", f"{inner}.{conv}"
-            )
-            leaves |= leaves_of_norm(
-                f"{canonical}.norm{number}", f"{inner}.{norm}", batch_norm
-            )
-    return leaves | leaves_of_convolution("head", "outc")
+def _modules(levels: int) -> dict[str, str]:
+    """Canonical names of PhiML's layers by theirs."""
+    blocks = {"inc": "encoder.0"}
+    blocks |= {f"down{n}.conv": f"encoder.{n}" for n in range(1, levels)}
+    blocks |= {f"up{n}.conv": f"decoder.{n - 1}" for n in range(1, levels)}
+    layers = {"0": "conv1", "1": "norm1", "3": "conv2", "4": "norm2"}
+    named = {
+        f"{block}.double_conv.{layer}": f"{canonical}.{name}"
+        for block, canonical in blocks.items()
+        for layer, name in layers.items()
+    }
+    return named | {"outc": "head"}
