@@ -8,7 +8,6 @@ changed Scenes have another folder.
 """
 
 import hashlib
-import io
 import json
 import logging
 import mmap
@@ -16,17 +15,21 @@ import os
 import secrets
 import shutil
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.format import open_memmap, write_array_header_1_0
 
 from experiment.data.channels import frame_shape
 from experiment.data.scenes import open_scene, read_trajectory
+from experiment.data.store_files import (
+    ARRAY,
+    StoreFiles,
+    allocate,
+    write_simulation,
+)
 from experiment.settings import Settings
 from experiment.system import (
     Progress,
@@ -35,7 +38,6 @@ from experiment.system import (
     UserError,
     map_in_processes,
     sync_folder,
-    write_whole,
 )
 
 log = logging.getLogger(__name__)
@@ -43,7 +45,6 @@ log = logging.getLogger(__name__)
 #: Reads a simulation as `(time, x, y, ..., vector)`. A function of a module, as it is
 #: pickled for the processes of `data.num_workers`.
 ReadTrajectory = Callable[[Settings, int], np.ndarray]
-_ARRAY, _FACTS = "trajectories.npy", "store.json"
 
 
 class TrajectoryStore:
@@ -157,10 +158,10 @@ class TrajectoryStore:
     def _fingerprint(self, index: int) -> str:
         return open_scene(self._settings, self._simulations[index]).fingerprint()
 
-    def _opened(self, path: Path) -> "_Stored | None":
+    def _opened(self, path: Path) -> StoreFiles | None:
         """A store, or None if there is none; a torn one is removed."""
         try:
-            return _Stored(path, self._shape, self._dtype)
+            return StoreFiles(path, self._shape, self._dtype)
         except FileNotFoundError:
             return None
         except TornFile as error:
@@ -168,7 +169,7 @@ class TrajectoryStore:
             shutil.rmtree(path, ignore_errors=True)
             return None
 
-    def _build(self) -> "_Stored":
+    def _build(self) -> StoreFiles:
         """Builds in a temporary folder, which takes the name once it is complete."""
         older = {*self.path.parent.glob(f"{self._identity}-*")} - {self.path}
         unique = secrets.token_hex(4)
@@ -176,10 +177,11 @@ class TrajectoryStore:
         try:
             with self._writing():
                 folder.mkdir(parents=True)
-                _allocate(folder / _ARRAY, self._shape, self._dtype)
-                self._write_facts(folder, self._fill(folder / _ARRAY, sorted(older)))
+                allocate(folder / ARRAY, self._shape, self._dtype)
+                checksums = self._fill(folder / ARRAY, sorted(older))
+                write_facts(folder, self._sources, checksums)
                 # Mapped before another process can replace or remove it.
-                stored = _Stored(folder, self._shape, self._dtype)
+                stored = StoreFiles(folder, self._shape, self._dtype)
                 try:
                     folder.rename(self.path)
                 except OSError:
@@ -199,7 +201,9 @@ class TrajectoryStore:
         for stored in filter(None, map(self._opened, older)):
             for index, source in enumerate(self._sources):
                 if stored.sources[index] == source and stored.is_whole(index):
-                    checksums[index] = _write(file, index, stored.array[index])
+                    checksums[index] = write_simulation(
+                        file, index, stored.array[index]
+                    )
         missing = {i: s for i, s in enumerate(self._simulations) if not checksums[i]}
         if older:
             changed = ", ".join(map(str, missing.values()))
@@ -226,13 +230,9 @@ class TrajectoryStore:
             raise SceneError(f"{damage}, whose Scene has changed since. Run again.")
         log.warning("%s (its checksum differs). Reading it again.", damage)
         with self._writing():
-            file, checksums = self.path / _ARRAY, self._stored.checksums
+            file, checksums = self.path / ARRAY, self._stored.checksums
             checksums[index] = _read_and_write(self._read, self._settings, file, item)
-            self._write_facts(self.path, checksums)
-
-    def _write_facts(self, folder: Path, checksums: Sequence[str]) -> None:
-        facts = {"sources": self._sources, "checksums": list(checksums)}
-        write_whole(folder / _FACTS, json.dumps(facts, indent=1) + "\n")
+            write_facts(self.path, self._sources, checksums)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -248,72 +248,11 @@ class TrajectoryStore:
             ) from error
 
 
-class _Stored:
-    """The files of a store, opened.
-
-    Raises:
-        FileNotFoundError: There is no such store.
-        TornFile: A file is cut short, damaged, or of other sizes.
-    """
-
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
-        facts, array = path / _FACTS, path / _ARRAY
-        try:
-            content = json.loads(facts.read_bytes())
-            self.sources: list[str] = content["sources"]
-            self.checksums: list[str] = content["checksums"]
-            if not len(self.sources) == len(self.checksums) == shape[0]:
-                raise ValueError("it is of other simulations")
-        except (ValueError, KeyError, TypeError) as error:
-            raise TornFile(f"`{facts}` is torn: {error}.") from error
-        # Compared, not parsed: a damaged header could describe anything.
-        header = io.BytesIO()
-        described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-        write_array_header_1_0(header, described)
-        expected = header.tell() + int(np.prod(shape)) * dtype.itemsize
-        with array.open("rb") as file:
-            if file.read(header.tell()) != header.getvalue():
-                raise TornFile(f"`{array}` doesn't begin with the expected header.")
-            size = os.fstat(file.fileno()).st_size
-        if size != expected:
-            raise TornFile(f"`{array}` is torn: {size} bytes, expected {expected}.")
-        self.array = open_memmap(array, "r")
-
-    def is_whole(self, index: int) -> bool:
-        """Whether a simulation has the bytes that were written; reads all of it."""
-        return _checksum(self.array[index]) == self.checksums[index]
-
-
-def _allocate(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    """Creates an array file and takes its space, so that a full disk is known now."""
-    open_memmap(file, "w+", dtype, shape)
-    with file.open("r+b") as opened:
-        os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
-
-
 def _read_and_write(
     read: ReadTrajectory, settings: Settings, file: Path, item: tuple[int, int]
 ) -> str:
     index, simulation = item
-    return _write(file, index, read(settings, simulation))
-
-
-def _write(file: Path, index: int, trajectory: np.ndarray) -> str:
-    """Writes one simulation into an array file; returns its checksum."""
-    array = open_memmap(file, "r")
-    if trajectory.shape != array.shape[1:]:
-        raise ValueError(f"got a trajectory {trajectory.shape} for {array.shape[1:]}")
-    values = np.ascontiguousarray(trajectory, array.dtype)
-    # Not through the map, where a full disk would end the process.
-    with file.open("r+b") as opened:
-        opened.seek(array.offset + index * values.nbytes)
-        opened.write(values.data)
-    return _checksum(values)
-
-
-def _checksum(trajectory: np.ndarray) -> str:
-    """CRC-32 of the bytes of a contiguous array."""
-    return f"{zlib.crc32(trajectory.data):08x}"
+    return write_simulation(file, index, read(settings, simulation))
 
 
 def _digest(value: object) -> str:
