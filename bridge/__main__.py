@@ -5,6 +5,7 @@ import importlib
 import json
 import logging
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -140,40 +141,16 @@ def status() -> int:
     return 0
 
 
-def _measuring(parser: argparse.ArgumentParser) -> None:
-    baseline = Path(".benchmarks") / "bench.json"
-    parser.add_argument("--profile", choices=("fast", "regular", "large"))
-    parser.add_argument("--only", metavar="TEXT", help="cases with TEXT in their name")
-    parser.add_argument("--rounds", type=int, metavar="N", help="15; at least 7")
-    for name, text in (("save", "write"), ("compare", "compare with")):
-        text = f"{text} a baseline, {baseline} if no FILE is named"
-        named = {"nargs": "?", "const": baseline, "type": Path, "metavar": "FILE"}
-        parser.add_argument(f"--{name}", help=text, **named)
-    alone = parser.add_mutually_exclusive_group()
-    alone.add_argument(
-        "--identical",
-        type=int,
-        metavar="N",
-        help="time the control against itself N times: how often the verdict is wrong",
-    )
-    for name, text in (
-        ("explain", "where the time and the memory of a training batch go"),
-        ("scaling", "how cost grows with data, grid and roll-out"),
-        ("conversions", "what crosses each boundary in all eight combinations"),
-        ("code", "lines of code of both sides"),
-    ):
-        alone.add_argument(f"--{name}", action="store_true", help=text)
-    parser.set_defaults(profile="fast", rounds=15, identical=0)
-
-
 def benchmarks() -> Any:
-    """What measures, in `benchmarks/`; loaded by name, as no part of the bridge.
+    """What `pyproject.toml` names as `bench`; loaded by name, as no part of the bridge.
 
     Raises:
         UserError: The folder is not there.
     """
+    table = tomllib.loads(Path("pyproject.toml").read_text())["tool"]["bridge"]
+    module, _, name = table["bench"].partition(":")
     try:
-        return importlib.import_module("benchmarks.bench")
+        return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         raise UserError(
             f"`{error.name}` is not here; run `bench` in the project's folder, with"
@@ -191,7 +168,9 @@ def main() -> int:
     commands.add_parser("selftest", help="plant every fault and see it found")
     commands.add_parser("settings", help="compare the settings of both sides")
     commands.add_parser("status", help="what is built, and what runs by default")
-    _measuring(commands.add_parser("bench", help="measure what each side costs"))
+    measuring = commands.add_parser("bench", help="measure what each side costs")
+    if sys.argv[1:2] == ["bench"]:
+        benchmarks().add_arguments(measuring)
     for name, text in (("promote", "make it the default"), ("rollback", "go back")):
         command = commands.add_parser(name, help=text)
         command.add_argument("step", choices=_PRESETS)

@@ -297,11 +297,8 @@ def phiml_loader(
 ) -> port_data.PhiMLDataLoader:
     """The candidate's loader."""
     math.use("torch")
-    return port_data.PhiMLDataLoader(
-        port_data.PhiMLDataset(settings, simulations, progress),
-        batch_size=settings.trainer.batch_size,
-        seed=settings.general.seed,
-        shuffle=shuffle,
+    return port_data.WindowLoader(
+        settings, simulations, shuffle=shuffle, progress=progress
     )
 
 
@@ -403,7 +400,10 @@ def forecast_of_checkpoint(
     own = models.export_weights(network)
     checkpoint = load_for_model(path, settings, own)
     models.import_weights(network, checkpoint.weights)
-    return (
-        lambda state, steps: models.forecast(model, state, steps),
-        checkpoint.state,
-    )
+
+    def forecast(states: np.ndarray, frames: int) -> np.ndarray:
+        first = np.moveaxis(states, -1, 1)
+        rolled = [models.forecast(model, state, frames - 1) for state in first]
+        return np.moveaxis(np.stack(rolled), 2, -1)
+
+    return forecast, checkpoint.state

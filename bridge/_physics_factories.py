@@ -1,6 +1,7 @@
 """Puts the physical and the hybrid components of a run together."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +88,7 @@ def physical_checkpoint(settings: Settings) -> tuple[Path, Checkpoint]:
 
 def physical_forecast(settings: Settings, checkpoint: Checkpoint) -> Forecast:
     """The roll-out of the physical model with the parameters that it learned."""
-    learner = build_learner(settings)
-
-    def forecast(state: np.ndarray, steps: int) -> np.ndarray:
-        states = np.moveaxis(state, 0, -1)[None]
-        trajectory = learner.rollout(checkpoint.weights, states, steps + 1)[0]
-        return np.moveaxis(trajectory, -1, 1)
-
-    return forecast
+    return partial(build_learner(settings).rollout, checkpoint.weights)
 
 
 def recovered_parameters(

@@ -12,7 +12,14 @@ from experiment.data.generation import (
     generate,
     stability_warnings,
 )
-from experiment.data.scenes import Scene, open_scene, scene_description, scene_path
+from experiment.data.scenes import (
+    Scene,
+    open_scene,
+    read_trajectory,
+    scene_description,
+    scene_path,
+)
+from experiment.data.store import TrajectoryStore
 from experiment.data.windows import Windows, chosen_windows, sample_order
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "GrowthCheck",
     "Scene",
     "Simulator",
+    "TrajectoryStore",
     "Windows",
     "as_slice",
     "channel_plan",
@@ -27,6 +35,7 @@ __all__ = [
     "generate",
     "network_arguments",
     "open_scene",
+    "read_trajectory",
     "sample_order",
     "scene_description",
     "scene_path",

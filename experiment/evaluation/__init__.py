@@ -21,6 +21,7 @@ from experiment.evaluation.rollouts import (
     Rollout,
     evaluate,
     first_bad_frame,
+    take_channels,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "rmse",
     "spectrum",
     "summary_table",
+    "take_channels",
     "value_text",
     "write_evaluation",
 ]

@@ -144,5 +144,5 @@ def _channel(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reference and forecast of one channel, `(time, x, y)` each."""
     model, channel = shown
-    place = channel_plan(settings).names.index(channel)
-    return rollout.reference[:, place], rollout.forecasts[model][:, place]
+    index = channel_plan(settings).names.index(channel)
+    return rollout.reference[..., index], rollout.forecasts[model][..., index]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -198,7 +199,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         path = paths[SYNTHETIC]
         checkpoint = load_for_model(path, settings, learner.state().weights)
         learner.load(LearnerState(checkpoint.weights))
-        forecasts[SYNTHETIC] = _temporary(learner.predict)
+        forecasts[SYNTHETIC] = learner.predict
         histories[SYNTHETIC] = checkpoint.state.history
         facts |= {
             "checkpoint": path,
@@ -223,7 +224,7 @@ def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
     learner = parts.build_physical_learner(settings)
-    return _temporary(lambda states, frames: learner.rollout(weights, states, frames))
+    return partial(learner.rollout, weights)
 
 
 def recovered_parameters(
@@ -239,9 +240,3 @@ def recovered_parameters(
         sides = (np.broadcast_to(side, shape) for side in (truth, guess, value))
         rows.append(RecoveredParameter(name, numbers.unit, *sides))
     return rows
-
-
-def _temporary(forecast: Any) -> Any:
-    return lambda state, steps: np.moveaxis(
-        forecast(np.moveaxis(state, 0, -1)[None], steps + 1)[0], -1, 1
-    )

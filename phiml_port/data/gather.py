@@ -1,74 +1,16 @@
-"""Takes frames out of a file's array by one call, and names their dims.
+"""Takes windows out of arrays of frames by few calls, on NumPy or torch.
 
-PhiML's own gather indexes element by element; the library's call below copies whole
-frames and, on torch, on all cores.
+PhiML's own gather indexes element by element; the libraries' calls copy whole frames
+and, on torch, on all cores.
 """
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from phiml.backend import NUMPY, Backend
-from phiml.math import Shape, Tensor
-from phiml.math._tensors import Dense
-
-
-class Frames(ABC):
-    """Frames `(simulation, time, x, y, ..., vector)` that batches are taken from.
-
-    Args:
-        trajectories: Not copied; rows count simulation by simulation.
-    """
-
-    @abstractmethod
-    def __init__(self, trajectories: np.ndarray) -> None: ...
-
-    @abstractmethod
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[Any]:
-        """Gathers `(window, frame)` rows, `size` windows at a time.
-
-        Yields arrays `(window, frame, x, y, ..., vector)`; the last may be smaller.
-        """
-
-
-class NumpyFrames(Frames):
-    """Batches are NumPy arrays."""
-
-    def __init__(self, trajectories: np.ndarray) -> None:
-        self._frames = trajectories.reshape(-1, *trajectories.shape[2:])
-
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-        """See `Frames.batches`."""
-        for first in range(0, len(rows), size):
-            yield self._frames.take(rows[first : first + size], axis=0, mode="clip")
-
-
-class TorchFrames(Frames):
-    """Batches are torch tensors, gathered on all of torch's threads."""
-
-    def __init__(self, trajectories: np.ndarray) -> None:
-        # Processes that only read Scenes do without torch, which takes seconds.
-        import torch
-
-        self._torch = torch
-        self._frame = trajectories.shape[2:]
-        frames = trajectories.shape[0] * trajectories.shape[1]
-        with warnings.catch_warnings():
-            # The array can't be written, and nothing here writes.
-            warnings.simplefilter("ignore", UserWarning)
-            self._flat = torch.from_numpy(trajectories.reshape(frames, -1))
-
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[Any]:
-        """See `Frames.batches`."""
-        shape = (-1, rows.shape[1], *self._frame)
-        every = self._torch.from_numpy(rows.reshape(-1))
-        for chosen in every.split(size * rows.shape[1]):
-            yield self._flat.index_select(0, chosen).view(shape)
-
-
-FRAMES: dict[str, type[Frames]] = {"numpy": NumpyFrames, "torch": TorchFrames}
 
 
 def backend_named(name: str) -> Backend:
@@ -81,19 +23,73 @@ def backend_named(name: str) -> Backend:
     return TORCH
 
 
-def to_device(native: Any, device: str) -> Any:
-    """A torch tensor on a device; NumPy data stay."""
-    return (
-        native
-        if device == "cpu" or isinstance(native, np.ndarray)
-        else native.to(device)
-    )
+class Frames:
+    """The frames of some trajectories, as an array of NumPy and of a backend.
 
-
-def named(native: Any, shape: Shape, backend: Backend) -> Tensor:
-    """A PhiML tensor on an array that has the sizes of `shape`, in its order.
-
-    The class itself, as `math.wrap` takes 15 us for checks that hold here, half of the
-    time that a batch takes to gather.
+    Attributes:
+        values: `(row, values)`; rows are counted trajectory by trajectory.
+        native: The same memory as an array of the backend `torch` or `numpy`.
     """
-    return Dense(native, shape.names, shape, backend)
+
+    def __init__(self, trajectories: np.ndarray, backend: str) -> None:
+        count = trajectories.shape[0] * trajectories.shape[1]
+        self.values = self.native = trajectories.reshape(count, -1)
+        if backend == "torch":
+            import torch
+
+            with warnings.catch_warnings():
+                # The array may be read-only, and nothing here writes.
+                warnings.simplefilter("ignore", UserWarning)
+                self.native: Any = torch.from_numpy(self.values)
+
+    def empty(self, rows: int) -> Any:
+        """A new native array for some rows."""
+        shape = rows, self.values.shape[1]
+        if self.native is self.values:
+            return np.empty(shape, self.values.dtype)
+        return self.native.new_empty(shape)
+
+
+def gather(
+    arrays: Callable[[int], Frames], array: np.ndarray, rows: np.ndarray, size: int
+) -> Iterator[Any]:
+    """Gathers windows, `size` at a time.
+
+    Args:
+        arrays: Gives an array of frames by its number.
+        array: Number of the array that each window lies in, `(window,)`.
+        rows: The frames of each window, `(window, frame)`.
+        size: Windows of a batch; the last one may have fewer.
+
+    Yields:
+        New native arrays `(window * frame, values)`.
+    """
+    frames = arrays(array[0])
+    if frames.native is frames.values or (array != array[0]).any():
+        yield from _gather_runs(arrays, array, rows, size)
+        return
+    import torch
+
+    every = torch.from_numpy(rows.reshape(-1))
+    for chosen in every.split(size * rows.shape[1]):
+        yield frames.native.index_select(0, chosen)
+
+
+def _gather_runs(
+    arrays: Callable[[int], Frames], array: np.ndarray, rows: np.ndarray, size: int
+) -> Iterator[Any]:
+    """`gather` from several arrays: a call for each run of windows in one of them."""
+    batch = np.arange(len(rows)) // size
+    ends = np.flatnonzero((np.diff(array) != 0) | (np.diff(batch) != 0)) + 1
+    native, out = None, np.empty(0)
+    for start, stop in pairwise([0, *ends.tolist(), len(rows)]):
+        frames, first = arrays(array[start]), start // size * size
+        if start == first:
+            shape = rows[first : first + size].shape
+            native = frames.empty(shape[0] * shape[1])
+            # NumPy's call for torch too: its views cost less.
+            out = np.asarray(native).reshape(*shape, -1)
+        chosen = rows[start:stop]
+        frames.values.take(chosen, 0, out[start - first : stop - first], "clip")
+        if stop == first + len(out):
+            yield native

@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from bridge.assemble import MixedParts, build_components
-from experiment.run import RunFolder
-from experiment.run.assembly import build_physical_training, read_evaluated
+from experiment.run import RunFolder, build_physical_training, read_evaluated
 from experiment.settings import Settings, parameter_ranges
 from experiment.system import (
     CheckpointError,
