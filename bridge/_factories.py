@@ -12,13 +12,13 @@ import torch
 from phiml import math
 from torch import nn
 
-from bridge._adapters import (
-    PhimlBatches,
-    PhimlView,
-    TorchCompatibleDataLoader,
-    TorchView,
+from bridge.convert import (
+    CONVERSIONS,
+    PhimlLoader,
+    PhimlModel,
+    TorchLoader,
+    TorchModel,
 )
-from bridge._conversions import CONVERSIONS
 from bridge._sources import check_contract, load_source, source_of
 from experiment.data import channel_plan
 from experiment.evaluation import Forecast
@@ -228,8 +228,10 @@ def bits(settings: Settings) -> int:
 def build_model(settings: Settings) -> nn.Module:
     """The surrogate as the torch trainer wants it, of the side that is switched on."""
     if settings.migration.model == "phiml":
-        return TorchView(
-            build_phiml_model(settings),
+        model = build_phiml_model(settings)
+        return TorchModel(
+            model,
+            model.plan.names,
             rank=len(settings.model.physical.domain),
             precision=bits(settings),
         )
@@ -242,7 +244,8 @@ def build_named_model(settings: Settings) -> Any:
         return build_phiml_model(settings)
     math.use("torch")
     model = build_legacy_model(settings)
-    return PhimlView(model, model.plan, rank=len(settings.model.physical.domain))
+    rank = len(settings.model.physical.domain)
+    return PhimlModel(model, model.plan.names, rank=rank)
 
 
 def build_trainer(settings: Settings, progress: Progress | None = None) -> Trainer:
@@ -286,7 +289,7 @@ def build_loader(
         windows = data.WindowLoader(settings, simulations, shuffle=shuffle)
         return windows if torch_trainer else named_batches(settings, windows)
     named = phiml_loader(settings, simulations, shuffle, progress)
-    return TorchCompatibleDataLoader(named, rank=rank) if torch_trainer else named
+    return TorchLoader(named, rank=rank) if torch_trainer else named
 
 
 def phiml_loader(
@@ -305,11 +308,11 @@ def phiml_loader(
     )
 
 
-def named_batches(settings: Settings, loader: training.Loader) -> PhimlBatches:
+def named_batches(settings: Settings, loader: training.Loader) -> PhimlLoader:
     """A torch loader for the PhiML trainer."""
-    return PhimlBatches(
+    return PhimlLoader(
         loader,
-        channel_plan(settings),
+        channel_plan(settings).names,
         rank=len(settings.model.physical.domain),
         device=settings.general.device,
     )

@@ -20,7 +20,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a comparison found.
+    """The result of one comparison.
 
     Attributes:
         verdict: How it ended.
@@ -28,7 +28,7 @@ class Finding:
         limit: What the error may be.
         where: The leaf, layer or case, and the index of the worst element.
         rule: Which rule gave the limit.
-        hint: The name of what is probably wrong, or what was seen.
+        hint: The name of the probable fault, or what was seen.
     """
 
     verdict: Verdict
@@ -44,6 +44,21 @@ class Finding:
         if self.limit > 0:
             return self.error / self.limit
         return float("inf") if self.error > 0 else 0.0
+
+
+def passed(where: str) -> Finding:
+    """Something that must be the same and is."""
+    return Finding(Verdict.PASSED, 0.0, 0.0, where, "exact")
+
+
+def failed(where: str, rule: str, hint: str = "") -> Finding:
+    """Something that must be the same and isn't, with no size to it."""
+    return Finding(Verdict.FAILED, np.inf, 0.0, where, rule, hint)
+
+
+def not_judged(where: str, hint: str) -> Finding:
+    """Something that nothing can be said about."""
+    return Finding(Verdict.NOT_JUDGED, np.nan, np.nan, where, "structure", hint)
 
 
 def error_of(value: np.ndarray, reference: np.ndarray, scale: float) -> float:
@@ -90,37 +105,25 @@ def compare(
         size: Largest magnitude of what the arrays are differences of; such a
             difference is exact to no more than eps times that.
     """
-
-    def not_judged(hint: str) -> Finding:
-        return Finding(Verdict.NOT_JUDGED, np.nan, np.nan, where, "structure", hint)
-
-    def unequal(hint: str) -> Finding:
-        return Finding(Verdict.FAILED, np.inf, 0.0, where, "structure", hint)
-
-    if candidate.shape != control.shape:
-        return unequal(f"shape {candidate.shape}, control {control.shape}")
-    if candidate.dtype != control.dtype:
-        return unequal(f"dtype {candidate.dtype}, control {control.dtype}")
-    if not np.isfinite(control).all() or not np.isfinite(oracle).all():
-        sides = "both sides" if not np.isfinite(candidate).all() else "the control"
-        return not_judged(f"NaN on {sides}")
-    if not np.isfinite(candidate).all():
-        return unequal("NaN in the candidate")
-    own = float(np.sqrt(np.mean(np.square(oracle.astype(np.float64)))))
-    scale = own if scale is None else scale
+    unfit = _structure(where, candidate, control, oracle)
+    if unfit is not None:
+        return unfit
+    if scale is None:
+        scale = rms(oracle)
     if scale == 0:
-        return not_judged("zero signal")
+        return not_judged(where, "zero signal")
     dtype = str(control.dtype)
     eps = float(np.finfo(control.dtype).eps)
     floors = (
         (8 * eps * float(np.sqrt(depth)), "8 eps sqrt(depth)"),
         (8 * eps * size / scale, "8 eps of the weight"),
     )
-    own_errors = [error_of(c, oracle, scale) for c in (control, *again)]
-    if again and max(own_errors) > CEILINGS[dtype]:
-        return not_judged(f"inconclusive: the control is {max(own_errors):.1e} off")
-    of_control = factor * max(own_errors)
-    limit, rule = max(*floors, (of_control, f"{factor:g} x control"))
+    control_error = max(error_of(c, oracle, scale) for c in (control, *again))
+    if again and control_error > CEILINGS[dtype]:
+        return not_judged(
+            where, f"inconclusive: the control is {control_error:.1e} off"
+        )
+    limit, rule = max(*floors, (factor * control_error, f"{factor:g} x control"))
     if limit > CEILINGS[dtype]:
         limit, rule = CEILINGS[dtype], f"ceiling of {dtype}"
     error = error_of(candidate, oracle, scale)
@@ -132,6 +135,29 @@ def compare(
     return Finding(verdict, error, limit, f"{where}[{index}]", rule)
 
 
+def _structure(
+    where: str, candidate: np.ndarray, control: np.ndarray, oracle: np.ndarray
+) -> Finding | None:
+    """What forbids to compare values: shape, dtype, or what is not finite."""
+    if candidate.shape != control.shape:
+        hint = f"shape {candidate.shape}, control {control.shape}"
+        return failed(where, "structure", hint)
+    if candidate.dtype != control.dtype:
+        hint = f"dtype {candidate.dtype}, control {control.dtype}"
+        return failed(where, "structure", hint)
+    if not np.isfinite(control).all() or not np.isfinite(oracle).all():
+        sides = "both sides" if not np.isfinite(candidate).all() else "the control"
+        return not_judged(where, f"NaN on {sides}")
+    if not np.isfinite(candidate).all():
+        return failed(where, "structure", "NaN in the candidate")
+    return None
+
+
+def rms(values: np.ndarray) -> float:
+    """Root of the mean square, in float64."""
+    return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
+
+
 def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
     """Judges two arrays that must be bitwise equal (0 ULP)."""
     if candidate.shape != control.shape or candidate.dtype != control.dtype:
@@ -139,9 +165,11 @@ def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
             f"{candidate.shape} {candidate.dtype}, control {control.shape}"
             f" {control.dtype}"
         )
-        return Finding(Verdict.FAILED, np.inf, 0.0, where, "exact", hint)
+        return failed(where, "exact", hint)
     if candidate.tobytes() == control.tobytes():
-        return Finding(Verdict.PASSED, 0.0, 0.0, where, "exact")
+        return passed(where)
     with np.errstate(all="ignore"):
-        error = float(np.nanmax(np.abs(candidate - control)))
+        difference = np.abs(candidate.astype(float) - control.astype(float))
+    # What differs in NaN or in the sign of zero alone has no size.
+    error = float(difference[np.isfinite(difference)].max(initial=0.0))
     return Finding(Verdict.FAILED, error or np.inf, 0.0, where, "exact")

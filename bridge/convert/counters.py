@@ -1,4 +1,4 @@
-"""Counts what crosses between torch and PhiML, and shows it on request."""
+"""Counts the conversions between torch and PhiML by boundary."""
 
 import logging
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Boundary:
-    """What crossed at one place."""
+    """What crossed one boundary between the two frameworks."""
 
     count: int = 0
     bytes: int = 0
@@ -20,7 +20,7 @@ class Boundary:
 
     @property
     def views(self) -> int:
-        """Conversions that copied nothing."""
+        """Conversions without a copy."""
         return self.count - self.copies
 
 
@@ -36,7 +36,11 @@ class Conversions:
         self.trace = False
 
     def reset(self, trace: bool = False) -> None:
-        """Forgets what was counted."""
+        """Sets all counts to zero.
+
+        Args:
+            trace: Whether each boundary's first crossing is logged.
+        """
         self.boundaries = {}
         self.trace = trace
 
@@ -50,15 +54,15 @@ class Conversions:
         seconds: float,
     ) -> None:
         """Counts one conversion."""
-        held = self.boundaries.get(boundary)
-        if held is None:
-            held = self.boundaries[boundary] = Boundary()
+        counts = self.boundaries.get(boundary)
+        if counts is None:
+            counts = self.boundaries[boundary] = Boundary()
             if self.trace:
                 log.info("%s", describe(boundary, tensor, names, copied))
-        held.count += 1
-        held.bytes += tensor.nbytes
-        held.copies += copied
-        held.seconds += seconds
+        counts.count += 1
+        counts.bytes += tensor.nbytes
+        counts.copies += copied
+        counts.seconds += seconds
 
     def table(self, batches: int) -> Table:
         """The counts as a table that fits 80 columns.
@@ -70,15 +74,15 @@ class Conversions:
         table.add_column("boundary")
         for heading in ("count", "a batch", "MB", "copies", "views", "us each"):
             table.add_column(heading, justify="right")
-        for name, held in self.boundaries.items():
+        for name, counts in self.boundaries.items():
             table.add_row(
                 name,
-                str(held.count),
-                f"{held.count / batches:.1f}" if batches else "-",
-                f"{held.bytes / 1e6:.1f}",
-                str(held.copies),
-                str(held.views),
-                f"{1e6 * held.seconds / held.count:.0f}",
+                str(counts.count),
+                f"{counts.count / batches:.1f}" if batches else "-",
+                f"{counts.bytes / 1e6:.1f}",
+                str(counts.copies),
+                str(counts.views),
+                f"{1e6 * counts.seconds / counts.count:.0f}",
             )
         return table
 
@@ -90,7 +94,7 @@ CONVERSIONS = Conversions()
 def describe(
     boundary: str, tensor: torch.Tensor, names: tuple[str, ...], copied: bool
 ) -> str:
-    """One crossing in words."""
+    """A conversion in words: dims, dtype, device, strides, range, copy or view."""
     dims = ", ".join(f"{n}={s}" for n, s in zip(names, tensor.shape, strict=True))
     values = tensor.detach()
     if values.numel() and not values.is_complex():

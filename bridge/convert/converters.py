@@ -1,4 +1,4 @@
-"""torch <-> PhiML, with named layouts; nothing is guessed, nothing is lost."""
+"""torch <-> PhiML by named layouts, without guessing and without loss."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import torch
 from phiml import math
 from phiml.math import Shape, Tensor, batch, channel, spatial
 
-from bridge._conversions import CONVERSIONS
+from bridge.convert.counters import CONVERSIONS
 
 #: Type of every dim that a layout may name.
 DIM_TYPES = {
@@ -20,6 +20,9 @@ DIM_TYPES = {
     "z": spatial,
     "vector": channel,
 }
+
+
+_AXES = ("x", "y", "z")
 
 
 class ConversionError(ValueError):
@@ -33,7 +36,7 @@ def to_phiml(
     components: Sequence[str] | None = None,
     boundary: str = "to PhiML",
 ) -> Tensor:
-    """Gives the dims of a torch tensor their names. Always a view.
+    """Names the dims of a torch tensor; always a view.
 
     Args:
         tensor: Any dtype, device and strides; its autograd graph goes on.
@@ -75,12 +78,12 @@ def to_phiml(
 def to_torch(
     tensor: Tensor, layout: str, *, boundary: str = "to torch"
 ) -> torch.Tensor:
-    """Puts the dims of a PhiML tensor into an order.
+    """A PhiML tensor as a torch tensor with its dims in the order of a layout.
 
     A view: the memory order stays, the strides change. NumPy data become torch data on
-    the same memory; dims that PhiML only repeats have the stride 0. Only a NumPy array
-    that can't be written (a window of a cache file) is copied, as torch knows no such
-    thing and would crash on writing.
+    the same memory; dims that PhiML only repeats have the stride 0. Only a read-only
+    NumPy array (a window of a mapped file) is copied, because torch has no read-only
+    tensors and would crash on writing.
 
     Args:
         tensor: Uniform, dense PhiML tensor in memory, on torch or NumPy.
@@ -101,7 +104,7 @@ def to_torch(
             f"`tensor` is of type {type(tensor).__name__}; expected a PhiML Tensor"
         )
     names = dims_of(layout)
-    _refuse_what_has_no_native(tensor)
+    _check_dense(tensor)
     if set(names) != set(tensor.shape.names):
         raise ConversionError(
             f"the layout `{layout}` doesn't name the dims of the tensor,"
@@ -109,15 +112,15 @@ def to_torch(
         )
     # The array itself, because PhiML's own `native` casts floats to its current
     # precision, and bfloat16 to another type at any.
-    source, held = _memory(tensor)
+    source, stored = _memory(tensor)
     copied = False
     if not isinstance(source, torch.Tensor):
         copied = not source.flags.writeable
         source = torch.from_numpy(source.copy() if copied else source)
-    extra = [n for n in names if n not in held]
+    extra = [n for n in names if n not in stored]
     result = source[(...,) + (None,) * len(extra)] if extra else source
-    places = (*held, *extra)
-    result = result.permute([places.index(n) for n in names])
+    order = (*stored, *extra)
+    result = result.permute([order.index(n) for n in names])
     if extra:
         result = result.expand(tensor.shape.only(list(names), reorder=True).sizes)
     CONVERSIONS.record(
@@ -126,12 +129,22 @@ def to_torch(
     return result
 
 
+def image_layout(rank: int) -> str:
+    """torch's order of the dims of states, `batch vector x ...`."""
+    return " ".join(("batch", "vector", *_AXES[:rank]))
+
+
+def window_layout(rank: int) -> str:
+    """torch's order of the dims of windows, `batch vector time x ...`."""
+    return " ".join(("batch", "vector", "time", *_AXES[:rank]))
+
+
 @lru_cache(maxsize=1024)
 def dims_of(layout: str) -> tuple[str, ...]:
-    """The names in a layout.
+    """The dims that a layout names.
 
     Raises:
-        ConversionError: One is unknown or stands twice.
+        ConversionError: One is unknown or named twice.
     """
     names = tuple(layout.split())
     for name in names:
@@ -149,7 +162,7 @@ def dims_of(layout: str) -> tuple[str, ...]:
 def _shape(
     sizes: tuple[int, ...], layout: str, components: tuple[str, ...] | None
 ) -> Shape:
-    """The named shape; cached, as building one costs PhiML more than wrapping."""
+    """The named shape; cached, because PhiML takes longer to build it than to wrap."""
     names = dims_of(layout)
     shapes = []
     for name, size in zip(names, sizes, strict=True):
@@ -176,7 +189,7 @@ def _parts(tensor: Any) -> tuple[Tensor, ...]:
     return tuple(tensor._tensors)
 
 
-def _refuse_what_has_no_native(tensor: Tensor) -> None:
+def _check_dense(tensor: Tensor) -> None:
     kind = type(tensor).__name__
     if not tensor.shape.is_uniform:
         raise ConversionError(
