@@ -45,7 +45,7 @@ def _checked_run(config: DictConfig, progress: Progress) -> None:
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = check_settings(values)
     # torch takes seconds to import; a wrong setting is answered before.
-    from bridge import build_components
+    from bridge.assemble import build_components
 
     run_tasks(settings, build_components(settings, _reasons()), progress)
 

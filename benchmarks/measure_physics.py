@@ -12,7 +12,6 @@ from experiment.data import open_scene
 from experiment.run import RunFolder
 from experiment.settings import Settings
 from experiment.system import Progress
-from experiment.training import PhysicalTrainer
 
 
 def recover(folder: Path) -> None:

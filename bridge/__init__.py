@@ -1,42 +1,37 @@
-"""Joins the two sides: factories, and what proves that both are equal."""
+"""Joins the two sides: converters, the mix of parts, and what proves both equal."""
 
-from bridge._adapters import (
-    CanonicalLeaves,
-    PhimlView,
-    TorchCompatibleDataLoader,
-    TorchView,
-)
-from bridge._conversions import CONVERSIONS, Conversions
-from bridge._converters import ConversionError, to_phiml, to_torch
-from bridge._factories import (
-    build_components,
-    build_legacy_model,
-    build_loader,
-    build_model,
-    build_named_model,
-    build_phiml_model,
-    build_trainer,
-    forecast_of_checkpoint,
-    phiml_loader,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge.assemble import build_components
+    from bridge.convert import (
+        CONVERSIONS,
+        ConversionError,
+        Conversions,
+        TorchCompatibleDataLoader,
+        to_phiml,
+        to_torch,
+    )
 
 __all__ = [
     "CONVERSIONS",
-    "CanonicalLeaves",
     "ConversionError",
     "Conversions",
-    "PhimlView",
     "TorchCompatibleDataLoader",
-    "TorchView",
     "build_components",
-    "build_legacy_model",
-    "build_loader",
-    "build_model",
-    "build_named_model",
-    "build_phiml_model",
-    "build_trainer",
-    "forecast_of_checkpoint",
-    "phiml_loader",
     "to_phiml",
     "to_torch",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # torch and PhiML take seconds to import; only what needs them waits for them.
+    if name == "build_components":
+        from bridge.assemble import build_components
+
+        return build_components
+    if name in __all__:
+        from bridge import convert
+
+        return getattr(convert, name)
+    raise AttributeError(f"module `bridge` has no attribute `{name}`")

@@ -25,18 +25,7 @@ from experiment.evaluation import Forecast
 from experiment.run import Components, Evaluated, RunFolder
 from experiment.settings import COMPONENTS, Settings, precision_bits
 from experiment.system import Progress, SettingsError
-from experiment.training import (
-    BEST,
-    LAST,
-    PHYSICAL,
-    PHYSICAL_BEST,
-    PHYSICAL_LAST,
-    SYNTHETIC,
-    TrainingState,
-    draw_weights,
-    load_for_model,
-    training_settings,
-)
+from experiment.training import BEST, LAST, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, TrainingState, draw_weights, load_for_model, training_settings
 from legacy import data, models, training
 from phiml_port import data as port_data
 from phiml_port import models as port_models

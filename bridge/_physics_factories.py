@@ -11,16 +11,7 @@ from bridge._sources import load_source, source_of
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.settings import Settings, parameter_ranges
 from experiment.system import Progress
-from experiment.training import (
-    PHYSICAL,
-    PHYSICAL_BEST,
-    PHYSICAL_LAST,
-    Checkpoint,
-    PhysicalLearner,
-    PhysicalTrainer,
-    load_checkpoint,
-    physical_rounds,
-)
+from experiment.training import Checkpoint, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, PhysicalLearner, load_checkpoint, physical_rounds
 
 
 def implementation(settings: Settings, component: str, name: str) -> Any:

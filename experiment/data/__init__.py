@@ -1,6 +1,6 @@
 """Simulations on disk, how they are generated, stored and cut into windows."""
 
-from experiment.data.channels import ChannelPlan, as_slice, channel_plan
+from experiment.data.channels import ChannelPlan, as_slice, channel_plan, network_arguments
 from experiment.data.generation import Simulator, generate, stability_warnings
 from experiment.data.scenes import Scene, open_scene, scene_description, scene_path
 from experiment.data.windows import Windows, chosen_windows, sample_order
@@ -14,6 +14,7 @@ __all__ = [
     "channel_plan",
     "chosen_windows",
     "generate",
+    "network_arguments",
     "open_scene",
     "sample_order",
     "scene_description",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from experiment.settings import Settings
+from experiment.settings import Architecture, Settings
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,17 @@ def channel_plan(settings: Settings) -> ChannelPlan:
         fields={name: offered[name] for name in settings.data.fields},
         dynamic_fields=scheme.dynamic,
         inputs=settings.model.synthetic.architecture.inputs,
+    )
+
+
+def network_arguments(settings: Settings) -> tuple[int, int, int, Architecture]:
+    """What a network is built with: channels in and out, spatial dims, settings."""
+    plan = channel_plan(settings)
+    return (
+        len(plan.network_inputs),
+        len(plan.dynamic),
+        len(settings.model.physical.axes),
+        settings.model.synthetic.architecture,
     )
 
 

@@ -9,13 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.data.scenes import (
-    other_settings_message,
-    replace_folder,
-    scene_description,
-    scene_path,
-    stored_description,
-)
+from experiment.data.scenes import other_settings_message, replace_folder, scene_description, scene_path, stored_description
 from experiment.equations import Equation
 from experiment.settings import Settings, differences
 from experiment.system import Progress, SceneError, UserError, map_in_processes

@@ -12,13 +12,7 @@ from PIL import Image
 
 from experiment.data import channel_plan
 from experiment.evaluation import Rollout, first_bad_frame
-from experiment.report.drawing import (
-    drawable,
-    largest_size,
-    save_figure,
-    show_field,
-    unit_of,
-)
+from experiment.report.drawing import drawable, largest_size, save_figure, show_field, unit_of
 from experiment.settings import Settings
 from experiment.system import write_whole
 

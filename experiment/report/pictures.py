@@ -8,19 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.data import ChannelPlan, channel_plan
-from experiment.evaluation import (
-    PERSISTENCE,
-    EvaluationResult,
-    first_bad_frame,
-    metrics,
-)
-from experiment.report.drawing import (
-    STYLES,
-    largest_size,
-    lower_top,
-    save_figure,
-    unit_of,
-)
+from experiment.evaluation import EvaluationResult, PERSISTENCE, first_bad_frame, metrics
+from experiment.report.drawing import STYLES, largest_size, lower_top, save_figure, unit_of
 from experiment.report.films import draw_film, draw_rollout
 from experiment.report.losses import draw_losses
 from experiment.report.parameters import draw_parameters

@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.data import Simulator, generate
-from experiment.evaluation import (
-    Forecast,
-    RecoveredParameter,
-    evaluate,
-    parameter_table,
-    summary_table,
-    write_evaluation,
-)
+from experiment.evaluation import Forecast, RecoveredParameter, evaluate, parameter_table, summary_table, write_evaluation
 from experiment.report import write_report
 from experiment.run.folder import RunFolder
 from experiment.settings import COMPONENTS, Settings, settings_warnings

@@ -4,7 +4,12 @@ from experiment.settings.checks import check_settings, settings_warnings
 from experiment.settings.messages import key_hint
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
 from experiment.settings.schema import Architecture, Settings
-from experiment.settings.sources import implementation, load_class, source_of
+from experiment.settings.sources import (
+    implementation,
+    load_class,
+    require_methods,
+    source_of,
+)
 from experiment.settings.values import (
     differences,
     parameter_ranges,
@@ -26,6 +31,7 @@ __all__ = [
     "load_class",
     "parameter_ranges",
     "precision_bits",
+    "require_methods",
     "settings_warnings",
     "source_of",
     "to_dict",

@@ -1,7 +1,8 @@
 """The one registry: what exists, and where each side has it.
 
 An entry names a module and a class below a side's package, so a pair lies under the
-same name on both sides, and nothing is imported before it is used.
+same name on both sides, and nothing is imported before it is used. What both sides
+share lies in `experiment`.
 `migration.sources.<component>.<side>` takes an entry's place.
 """
 
@@ -20,8 +21,8 @@ class Component:
     Attributes:
         name: Its key in `migration`.
         step: The step that brings it.
-        source: Where a side has it, `module:class`; None where something else chooses
-            it (`model.synthetic.name`).
+        source: Where a side has it, `module:class`, or where both share it; None where
+            something else chooses it (`model.synthetic.name`).
     """
 
     name: str
@@ -38,7 +39,7 @@ COMPONENTS = (
     Component("trainer", "step2", "training.synthetic:SyntheticLearner"),
     Component("data", "step3", "data.loader:WindowLoader"),
     Component("physics", "physics", "physics.learner:PhysicalLearner"),
-    Component("hybrid", "hybrid", "training.hybrid:HybridTraining"),
+    Component("hybrid", "hybrid", "experiment.training:HybridTraining"),
 )
 
 

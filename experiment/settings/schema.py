@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations import AnyEquation, LearnableParameter
 from experiment.settings.registry import ARCHITECTURES, SIDES
-from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
+from experiment.system import Count, Index, Name, NotNegative, Positive, STRICT, one_of
 
 
 def _amp_word(value: Any) -> Any:
@@ -80,6 +80,8 @@ class Cache:
 
 @dataclass(frozen=True, config=STRICT)
 class Architecture:
+    """What a network is built from; an architecture reads some of it, others null."""
+
     levels: Count | None
     filters: Count | Counts | None
     layers: Annotated[Counts, Field(min_length=1)] | None
@@ -87,6 +89,18 @@ class Architecture:
     activation: Literal["ReLU", "Sigmoid", "tanh", "SiLU", "GeLU"]
     periodic: bool
     inputs: Literal["all", "dynamic"]
+
+    @property
+    def layer_widths(self) -> tuple[int, ...]:
+        """Channels of each layer or block of a network without levels."""
+        return self.layers or ()
+
+    @property
+    def level_widths(self) -> tuple[int, ...]:
+        """Channels of each level of a U-Net."""
+        if isinstance(self.filters, tuple):
+            return self.filters
+        return (self.filters or 0,) * (self.levels or 0)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -102,7 +116,7 @@ class Model:
 
 
 @dataclass(frozen=True, config=STRICT)
-class SyntheticTraining:
+class SyntheticOptions:
     epochs: Count
     learning_rate: Positive
     weight_decay: NotNegative
@@ -112,7 +126,7 @@ class SyntheticTraining:
 
 
 @dataclass(frozen=True, config=STRICT)
-class PhysicalTraining:
+class PhysicalOptions:
     """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint."""
 
     learnable_parameters: Annotated[tuple[LearnableParameter, ...], Field(min_length=1)]
@@ -123,7 +137,7 @@ class PhysicalTraining:
 
 
 @dataclass(frozen=True, config=STRICT)
-class HybridTraining:
+class HybridOptions:
     """A warm-up of the synthetic model, then cycles in which each teaches the other."""
 
     warm_up_epochs: Count
@@ -142,9 +156,9 @@ class Trainer:
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(_amp_word)]
     resume: bool
     data_access: Literal["both", "real_only", "generated_only"]
-    synthetic: SyntheticTraining
-    physical: PhysicalTraining
-    hybrid: HybridTraining
+    synthetic: SyntheticOptions
+    physical: PhysicalOptions
+    hybrid: HybridOptions
 
 
 @dataclass(frozen=True, config=STRICT)

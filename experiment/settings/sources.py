@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES
@@ -16,12 +17,8 @@ def source_of(settings: Settings, component: str, side: str) -> str:
         return own
     (entry,) = (c for c in COMPONENTS if c.name == component)
     source = entry.source or ARCHITECTURES[settings.model.synthetic.name].source
-    return below(SIDES[side], source)
-
-
-def below(package: str, source: str) -> str:
-    """A registry entry as a path below the package of a side."""
-    return f"{package}.{source}"
+    shared = source.startswith("experiment.")
+    return source if shared else f"{SIDES[side]}.{source}"
 
 
 def implementation(settings: Settings, component: str, side: str) -> Any:
@@ -65,3 +62,17 @@ def load_class(path: str, key: str) -> Any:
             f" {spelling_hint(name, classes)}"
         )
     return kind
+
+
+def require_methods(kind: type, methods: Sequence[str], key: str) -> None:
+    """Refuses a class of one's own that lacks what its side needs.
+
+    Raises:
+        SettingsError: Names every missing method.
+    """
+    missing = [name for name in methods if not callable(getattr(kind, name, None))]
+    if missing:
+        raise SettingsError(
+            f"`{key}`: `{kind.__module__}:{kind.__name__}` lacks the method"
+            f" `{'`, `'.join(missing)}`; it needs {', '.join(methods)}."
+        )

@@ -1,56 +1,36 @@
 """Training loops over small learners, their log, and checkpoints."""
 
-from experiment.training.checkpoints import (
-    BEST,
-    LAST,
-    PHYSICAL,
-    PHYSICAL_BEST,
-    PHYSICAL_LAST,
-    SYNTHETIC,
-    Checkpoint,
-    TrainingState,
-    first_leaf_that_differs,
-    load_checkpoint,
-    load_for_model,
-    save_checkpoint,
-)
-from experiment.training.hybrid import (
-    hybrid_epochs,
-    new_states,
-    physical_rounds,
-    training_settings,
-)
-from experiment.training.initial_weights import draw_weights
-from experiment.training.log import StopSignal, TrainingLog
-from experiment.training.physical import (
-    Minimum,
-    PhysicalLearner,
-    PhysicalTrainer,
-    Unbounded,
-)
+from experiment.training.checkpoints import BEST, Checkpoint, LAST, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, TrainingState, checkpoint_path, load_checkpoint, load_for_model
+from experiment.training.hybrid import HybridTraining, new_states, physical_rounds, training_settings
+from experiment.training.initial_weights import draw_weights, initial_weights
+from experiment.training.learners import LearnerState, LossCheck, Minimum, PhysicalLearner, SyntheticLearner, Unbounded
+from experiment.training.physical import PhysicalTraining
+from experiment.training.synthetic import SyntheticTraining
 
 __all__ = [
     "BEST",
     "Checkpoint",
+    "HybridTraining",
     "LAST",
+    "LearnerState",
+    "LossCheck",
     "Minimum",
     "PHYSICAL",
     "PHYSICAL_BEST",
     "PHYSICAL_LAST",
     "PhysicalLearner",
-    "PhysicalTrainer",
+    "PhysicalTraining",
     "SYNTHETIC",
-    "StopSignal",
-    "TrainingLog",
+    "SyntheticLearner",
+    "SyntheticTraining",
     "TrainingState",
     "Unbounded",
+    "checkpoint_path",
     "draw_weights",
-    "first_leaf_that_differs",
-    "hybrid_epochs",
+    "initial_weights",
     "load_checkpoint",
     "load_for_model",
     "new_states",
     "physical_rounds",
-    "save_checkpoint",
     "training_settings",
 ]

@@ -109,6 +109,24 @@ class Checkpoint:
     kind: str = SYNTHETIC
 
 
+def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
+    """Where the `last` or the `best` checkpoint of a model is."""
+    files = {
+        (SYNTHETIC, "last"): LAST,
+        (SYNTHETIC, "best"): BEST,
+        (PHYSICAL, "last"): PHYSICAL_LAST,
+        (PHYSICAL, "best"): PHYSICAL_BEST,
+    }
+    return Path(settings.general.checkpoint_dir) / files[kind, which]
+
+
+def checkpoints_of(folder: Path, kind: str) -> list[Path]:
+    """Every checkpoint of a model in a folder."""
+    every = sorted(folder.glob("*.safetensors"))
+    physical = [file for file in every if file.name.startswith("physical-")]
+    return physical if kind == PHYSICAL else [f for f in every if f not in physical]
+
+
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, whole or not at all."""
     arrays = {f"weights/{name}": a for name, a in checkpoint.weights.items()}

@@ -1,11 +1,121 @@
-"""What a hybrid training is made of, the same on both sides."""
+"""Both models teach each other, in cycles: one loop for both sides."""
 
+import logging
 from dataclasses import replace
 
 import numpy as np
 
 from experiment.data import channel_plan
 from experiment.settings import Settings
+from experiment.system import Progress, TrainingError
+from experiment.training.learners import AugmentedLoader, Record
+from experiment.training.physical import PhysicalTraining
+from experiment.training.synthetic import SyntheticTraining
+
+log = logging.getLogger(__name__)
+
+
+class HybridTraining:
+    """A warm-up of the synthetic model, then cycles.
+
+    Semantics: the synthetic model trains `warm_up_epochs` on real windows. In each
+    cycle the physical model rolls new initial states out to whole trajectories, `alpha`
+    times as many as there are real ones; the synthetic model trains `epochs` on real
+    and generated windows (`trainer.data_access`); it rolls the same initial states out
+    over one window; and the physical model trains `rounds` on real and predicted
+    windows. Initial states are numbered on behind the simulations of the data.
+
+    A training that was killed goes on where it stood: epochs and rounds done say which
+    cycle it is, and what was handed over is made again from the parameters of the last
+    round, which no step in between changes.
+
+    Args:
+        settings: The settings of the run.
+        synthetic: Training of the synthetic model.
+        loader: Its training windows.
+        physical: Training of the physical model.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        synthetic: SyntheticTraining,
+        loader: AugmentedLoader,
+        physical: PhysicalTraining,
+    ) -> None:
+        self.settings = settings
+        self.synthetic = synthetic
+        self.physical = physical
+        self._loader = loader
+
+    def train(self, record: Record, progress: Progress) -> None:
+        """Trains both to the end.
+
+        Raises:
+            CheckpointError: `trainer.resume` is set and a checkpoint doesn't fit.
+            TrainingError: A loss or a handed-over trajectory is not finite, or a
+                signal asked to stop.
+        """
+        settings, hybrid = self.settings, self.settings.trainer.hybrid
+        self.synthetic.begin(record)
+        # In the first cycle its checkpoint is still to come.
+        first = hybrid_epochs(settings, 1)
+        self.physical.begin(may_be_new=self.synthetic.state.epoch <= first)
+        self.synthetic.train(record, progress, until=hybrid_epochs(settings, 0))
+        for cycle in range(hybrid.cycles):
+            states = new_states(settings, cycle)
+            epoch = hybrid_epochs(settings, cycle + 1)
+            if self.synthetic.state.epoch < epoch:
+                self.teach_synthetic(states, cycle)
+                self.synthetic.train(record, progress, until=epoch)
+            rounds = (cycle + 1) * hybrid.rounds
+            if self.physical.state.epoch < rounds:
+                self.teach_physical(states, cycle)
+                self.physical.train(record, progress, until=rounds)
+        self._loader.augment(None, "real_only")
+        self.physical.learner.augment(None, "real_only")
+
+    def teach_synthetic(self, states: np.ndarray, cycle: int) -> None:
+        """Hands trajectories of the physical model to the synthetic one.
+
+        Args:
+            states: Initial states `(simulation, x, y, ..., vector)`.
+            cycle: Number of the cycle, from 0.
+
+        Raises:
+            TrainingError: They are not finite.
+        """
+        generated = self.physical.learner.rollout(
+            self.physical.parameters, states, self.settings.data.trajectory_length
+        )
+        _refuse_not_finite(generated, "the physical model's roll-out", cycle)
+        self._loader.augment(generated, self.settings.trainer.data_access)
+        log.info("cycle %d: %d generated simulations", cycle + 1, len(generated))
+
+    def teach_physical(self, states: np.ndarray, cycle: int) -> None:
+        """Hands windows that the synthetic model predicts to the physical one.
+
+        Args:
+            states: Initial states `(simulation, x, y, ..., vector)`.
+            cycle: Number of the cycle, from 0.
+
+        Raises:
+            TrainingError: They are not finite.
+        """
+        frames = self.settings.trainer.rollout_steps + 1
+        predicted = self.synthetic.learner.predict(states, frames)
+        _refuse_not_finite(predicted, "the synthetic model's prediction", cycle)
+        self.physical.learner.augment(predicted, self.settings.trainer.data_access)
+
+
+def _refuse_not_finite(trajectories: np.ndarray, what: str, cycle: int) -> None:
+    if not np.isfinite(trajectories).all():
+        raise TrainingError(
+            f"{what} in cycle {cycle + 1} is not finite; it was not handed over. The"
+            " last checkpoints of both models are kept. Train longer before the first"
+            " cycle (`trainer.hybrid.warm_up_epochs`), or narrow the bounds in"
+            " `trainer.physical.learnable_parameters`."
+        )
 
 
 def hybrid_epochs(settings: Settings, cycles: int) -> int:
@@ -47,10 +157,10 @@ def new_states(settings: Settings, cycle: int) -> np.ndarray:
     """
     count = generated_count(settings)
     first = settings.data.num_simulations + cycle * count
-    plan = channel_plan(settings)
+    plan, equation = channel_plan(settings), settings.model.physical
     states = []
     for number in range(first, first + count):
-        fields = settings.model.physical.initial_state(settings.data.seed, number)
+        fields = equation.initial_state(settings.data.seed, number)
         columns = [
             fields[name] if components else fields[name][..., None]
             for name, components in plan.fields.items()

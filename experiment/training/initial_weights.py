@@ -5,6 +5,28 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from experiment.settings import Settings
+from experiment.system import SettingsError
+
+
+def initial_weights(
+    shapes: Mapping[str, tuple[int, ...]], settings: Settings
+) -> dict[str, np.ndarray]:
+    """The initial weights of a run, the same on both sides.
+
+    Raises:
+        SettingsError: A network of one's own has a leaf without a rule for its first
+            value.
+    """
+    try:
+        return draw_weights(shapes, settings.general.seed)
+    except ValueError as error:
+        raise SettingsError(
+            f"the network's initial weights can't be drawn: {error}. Name leaves as"
+            " torch's convolutions and batch normalisations do (weight, bias,"
+            " running_mean, running_var, num_batches_tracked)."
+        ) from error
+
 
 def draw_weights(
     shapes: Mapping[str, tuple[int, ...]], seed: int

@@ -50,7 +50,12 @@ class WindowLoader:
     """
 
     def __init__(
-        self, settings: Settings, simulations: Sequence[int], *, shuffle: bool
+        self,
+        settings: Settings,
+        simulations: Sequence[int],
+        *,
+        shuffle: bool,
+        progress: object = None,
     ) -> None:
         dataset = WindowDataset(settings, simulations)
         self.batch_size = settings.trainer.batch_size

@@ -2,7 +2,7 @@
 
 from legacy.models.convnet import ConvNet
 from legacy.models.resnet import ResNet
-from legacy.models.surrogate import Surrogate, forecast, take_channels
+from legacy.models.surrogate import Surrogate, take_channels
 from legacy.models.unet import UNet
 from legacy.models.weights import export_weights, import_weights, leaf_shapes
 
@@ -12,7 +12,6 @@ __all__ = [
     "Surrogate",
     "UNet",
     "export_weights",
-    "forecast",
     "import_weights",
     "leaf_shapes",
     "take_channels",

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from experiment.settings import Architecture
+
 _CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _POOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
@@ -74,16 +76,14 @@ class DoubleConv(nn.Module):
         self,
         rank: int,
         channels: tuple[int, int, int],
-        *,
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        batch_norm, periodic = architecture.batch_norm, architecture.periodic
         first, middle, last = channels
         self.conv1 = convolution(rank, first, middle, size=3, periodic=periodic)
         self.norm1 = norm(rank, middle, batch_norm)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[architecture.activation]()
         self.conv2 = convolution(rank, middle, last, size=3, periodic=periodic)
         self.norm2 = norm(rank, last, batch_norm)
         self.last_activation = nn.ReLU(inplace=True)
@@ -106,12 +106,10 @@ class ResidualBlock(nn.Module):
         rank: int,
         in_channels: int,
         out_channels: int,
-        *,
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        batch_norm, periodic = architecture.batch_norm, architecture.periodic
         self.conv1 = convolution(
             rank, in_channels, out_channels, size=3, periodic=periodic
         )
@@ -120,7 +118,7 @@ class ResidualBlock(nn.Module):
             rank, out_channels, out_channels, size=3, periodic=periodic
         )
         self.norm2 = norm(rank, out_channels, batch_norm)
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = ACTIVATIONS[architecture.activation]()
         self.skip: nn.Module = nn.Identity()
         self.skip_norm: nn.Module = nn.Identity()
         if in_channels != out_channels:

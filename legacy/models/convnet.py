@@ -1,11 +1,11 @@
 """ConvNet."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 
 import torch
 from torch import nn
 
+from experiment.settings import Architecture
 from legacy.models.blocks import ACTIVATIONS, convolution, norm
 
 
@@ -19,31 +19,25 @@ class ConvNet(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each layer.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        layers, periodic = architecture.layer_widths, architecture.periodic
 
         def layer(before: int, after: int) -> nn.Sequential:
             return nn.Sequential(
                 OrderedDict(
                     conv=convolution(rank, before, after, size=3, periodic=periodic),
-                    norm=norm(rank, after, batch_norm),
-                    activation=ACTIVATIONS[activation](),
+                    norm=norm(rank, after, architecture.batch_norm),
+                    activation=ACTIVATIONS[architecture.activation](),
                 )
             )
 

@@ -1,10 +1,9 @@
 """ResNet."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
+from experiment.settings import Architecture
 from legacy.models.blocks import ResidualBlock, convolution
 
 
@@ -18,41 +17,28 @@ class ResNet(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each block.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
+        layers = architecture.layer_widths
         self.blocks = nn.Sequential(
             *(
-                ResidualBlock(
-                    rank,
-                    before,
-                    after,
-                    batch_norm=batch_norm,
-                    activation=activation,
-                    periodic=periodic,
-                )
+                ResidualBlock(rank, before, after, architecture)
                 for before, after in zip(
                     [in_channels, *layers[:-1]], layers, strict=True
                 )
             )
         )
         self.head = convolution(
-            rank, layers[-1], out_channels, size=1, periodic=periodic
+            rank, layers[-1], out_channels, size=1, periodic=architecture.periodic
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """The surrogate: a network that moves the dynamic channels on by one frame."""
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -45,26 +44,3 @@ def take_channels(x: torch.Tensor, channels: tuple[int, ...]) -> torch.Tensor:
         return x
     run = as_slice(channels)
     return x[:, run] if run is not None else x[:, list(channels)]
-
-
-@torch.no_grad()
-def forecast(model: nn.Module, state: np.ndarray, steps: int) -> np.ndarray:
-    """Rolls a state out in evaluation mode.
-
-    Args:
-        model: Maps a state to the next one.
-        state: `(vector, x, ...)`.
-        steps: Number of steps.
-
-    Returns:
-        `(steps + 1, vector, x, ...)`, the state itself first.
-    """
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
-    current = torch.from_numpy(np.ascontiguousarray(state))[None].to(device)
-    frames = [current]
-    for _ in range(steps):
-        frames.append(model(frames[-1]))
-    model.train(was_training)
-    return torch.cat(frames).cpu().numpy()

@@ -1,10 +1,9 @@
 """U-Net."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import nn
 
+from experiment.settings import Architecture
 from legacy.models.blocks import DoubleConv, Upsample, convolution, pool
 
 
@@ -21,36 +20,22 @@ class UNet(nn.Module):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        levels: Number of resolutions.
-        filters: Channels of every level, or of each.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, levels and filters.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        levels: int,
-        filters: int | Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
         super().__init__()
-        width = [filters] * levels if isinstance(filters, int) else list(filters)
+        width = architecture.level_widths
+        periodic = architecture.periodic
 
         def block(first: int, middle: int, last: int) -> DoubleConv:
-            return DoubleConv(
-                rank,
-                (first, middle, last),
-                batch_norm=batch_norm,
-                activation=activation,
-                periodic=periodic,
-            )
+            return DoubleConv(rank, (first, middle, last), architecture)
 
         down = zip([in_channels, *width[:-1]], width, strict=True)
         self.encoder = nn.ModuleList(block(i, o, o) for i, o in down)

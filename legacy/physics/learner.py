@@ -10,14 +10,15 @@ from phi.geom import Box
 from phiml import math
 from phiml.math import Tensor, batch, channel, extrapolation, spatial
 
+from experiment import training
 from experiment.data import channel_plan, chosen_windows
 from experiment.settings import Settings, parameter_ranges, precision_bits
-from experiment.training import Minimum, PhysicalLearner, Unbounded
+from experiment.training import Minimum, Unbounded
 from legacy.data import WindowDataset
 from legacy.physics.simulator import compiled_step
 
 
-class FieldLearner(PhysicalLearner):
+class FieldLearner(training.PhysicalLearner):
     """PhiFlow on its torch backend: a compiled step, looped, with torch's gradient.
 
     Args:
@@ -45,6 +46,9 @@ class FieldLearner(PhysicalLearner):
         windows = self._real if real_only else self._windows
         with math.precision(self._bits), torch.no_grad():
             return float(self._loss(self._tensors(unbounded), windows))
+
+    def gradient(self, unbounded):
+        raise NotImplementedError
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
@@ -183,3 +187,6 @@ class FieldLearner(PhysicalLearner):
         axes = tuple(self._settings.model.physical.domain)
         dims = [spatial(*axes)] if np.ndim(values) else []
         return math.tensor(np.asarray(values), *dims)
+
+
+PhysicalLearner = FieldLearner

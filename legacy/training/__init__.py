@@ -1,7 +1,6 @@
-"""The trainers of the control."""
+"""The learner of the control's surrogate."""
 
-from legacy.training.hybrid import HybridTrainer
 from legacy.training.loss import rollout_loss
-from legacy.training.trainer import Loader, SyntheticTrainer
+from legacy.training.synthetic import SyntheticLearner
 
-__all__ = ["HybridTrainer", "Loader", "SyntheticTrainer", "rollout_loss"]
+__all__ = ["SyntheticLearner", "rollout_loss"]

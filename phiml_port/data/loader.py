@@ -80,3 +80,13 @@ class PhiMLDataLoader:
         size = self.batch_size
         order = self.order()[self._position * size : self._batches() * size]
         return self.dataset.batches(order, size)
+
+
+class WindowLoader(PhiMLDataLoader):
+    def __init__(self, settings, simulations, *, shuffle, progress=None):  # type: ignore
+        super().__init__(
+            PhiMLDataset(settings, simulations, progress),
+            batch_size=settings.trainer.batch_size,
+            seed=settings.general.seed,
+            shuffle=shuffle,
+        )

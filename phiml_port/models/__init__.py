@@ -5,7 +5,6 @@ from phiml_port.models.network import Network
 from phiml_port.models.resnet import ResNet
 from phiml_port.models.surrogate import Surrogate, take_channels
 from phiml_port.models.unet import UNet
-from phiml_port.models.weights import load_weights, save_weights
 
 __all__ = [
     "ConvNet",
@@ -13,7 +12,5 @@ __all__ = [
     "ResNet",
     "Surrogate",
     "UNet",
-    "load_weights",
-    "save_weights",
     "take_channels",
 ]

@@ -1,9 +1,8 @@
 """ConvNet."""
 
-from collections.abc import Sequence
-
 from phiml import nn
 
+from experiment.settings import Architecture
 from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
 
 
@@ -17,31 +16,25 @@ class ConvNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each layer.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
+        layers, batch_norm = architecture.layer_widths, architecture.batch_norm
         native = nn.conv_net(
             in_channels,
             out_channels,
             layers=list(layers),
             batch_norm=batch_norm,
-            activation=activation,
+            activation=architecture.activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
         leaves: dict[str, str] = {}
         for i in range(len(layers)):
@@ -51,9 +44,4 @@ class ConvNet(Network):
         blocks = [native.get_submodule(n.split(".")[0]) for n in leaves.values()]
         flow = [layer for block in dict.fromkeys(blocks) for layer in block]
         leaves |= leaves_of_convolution("head", "Conv_out")
-        super().__init__(native, leaves, rank, [flow])
-
-    @property
-    def size_multiple(self) -> int:
-        """1: every size works."""
-        return 1
+        super().__init__(native, leaves, rank, flows=[flow])

@@ -1,6 +1,5 @@
 """What every network of the port has: named dims, canonical leaves, modes."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ from phiml_port.models.periodic import keep_memory_order
 AXES = ("x", "y", "z")
 
 
-class Network(ABC):
+class Network:
     """A network of `phiml.nn`, called on tensors with named dims.
 
     The network itself is a framework object that `phiml.nn` built; this class holds it
@@ -25,6 +24,7 @@ class Network(ABC):
         leaves: PhiML's name of every leaf by its canonical name, in canonical order.
         rank: Number of spatial dims.
         flows: Its layers in a row, the result of each going to the next one alone.
+        size_multiple: Every spatial size must be a multiple of this.
     """
 
     def __init__(
@@ -32,23 +32,21 @@ class Network(ABC):
         native: Any,
         leaves: Mapping[str, str],
         rank: int,
+        *,
         flows: Iterable[Sequence[Any]] = (),
+        size_multiple: int = 1,
     ) -> None:
         keep_memory_order(native, flows)
         self.native = native
         self.leaves = dict(leaves)
         self.rank = rank
+        self.size_multiple = size_multiple
         held = set(native.state_dict())
         if held != set(self.leaves.values()):
             unequal = ", ".join(sorted(held ^ set(self.leaves.values())))
             raise RuntimeError(
                 f"leaves that the name map and PhiML disagree on: {unequal}"
             )
-
-    @property
-    @abstractmethod
-    def size_multiple(self) -> int:
-        """Every spatial size must be a multiple of this."""
 
     def __call__(self, x: Tensor, out: math.Shape | None = None) -> Tensor:
         """Applies the network.

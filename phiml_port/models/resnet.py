@@ -1,9 +1,8 @@
 """ResNet."""
 
-from collections.abc import Sequence
-
 from phiml import nn
 
+from experiment.settings import Architecture
 from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
 
 
@@ -17,31 +16,25 @@ class ResNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        layers: Channels of each block.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, layers.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        layers: Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
+        layers, batch_norm = architecture.layer_widths, architecture.batch_norm
         native = nn.res_net(
             in_channels,
             out_channels,
             layers=list(layers),
             batch_norm=batch_norm,
-            activation=activation,
+            activation=architecture.activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
         leaves: dict[str, str] = {}
         before = in_channels
@@ -65,8 +58,3 @@ class ResNet(Network):
         super().__init__(
             native, leaves | leaves_of_convolution("head", "Res_out"), rank
         )
-
-    @property
-    def size_multiple(self) -> int:
-        """1: every size works."""
-        return 1

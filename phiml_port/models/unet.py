@@ -1,11 +1,12 @@
 """U-Net."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from phiml import nn
 from phiml.backend.torch import nets
 
+from experiment.settings import Architecture
 from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
 from phiml_port.models.periodic import upsample_periodically
 
@@ -21,26 +22,18 @@ class UNet(Network):
         in_channels: Channels of the input.
         out_channels: Channels of the output.
         rank: Number of spatial dims, 1 to 3.
-        levels: Number of resolutions.
-        filters: Channels of every level, or of each.
-        batch_norm: Whether a batch normalisation follows each convolution.
-        activation: ReLU, Sigmoid, tanh, SiLU or GeLU.
-        periodic: Whether the boundary is periodic; it is zero otherwise.
+        architecture: Its settings; of their shapes, levels and filters.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        *,
         rank: int,
-        levels: int,
-        filters: int | Sequence[int],
-        batch_norm: bool,
-        activation: str,
-        periodic: bool,
+        architecture: Architecture,
     ) -> None:
-        width = [filters] * levels if isinstance(filters, int) else list(filters)
+        width, batch_norm = architecture.level_widths, architecture.batch_norm
+        levels, activation = len(width), architecture.activation
         native: Any = nn.u_net(
             in_channels,
             out_channels,
@@ -49,9 +42,9 @@ class UNet(Network):
             batch_norm=batch_norm,
             activation=activation,
             in_spatial=rank,
-            periodic=periodic,
+            periodic=architecture.periodic,
         )
-        if periodic:
+        if architecture.periodic:
             for level in range(1, levels):
                 down = native.get_submodule(f"down{level}")
                 up = native.get_submodule(f"up{level}")
@@ -68,13 +61,13 @@ class UNet(Network):
         flows: list[Any] = [
             m for m in native.modules() if isinstance(m, nets.nn.Sequential)
         ]
-        self._multiple = 2 ** (levels - 1)
-        super().__init__(native, _leaves(levels, batch_norm), rank, flows)
-
-    @property
-    def size_multiple(self) -> int:
-        """2^(levels-1)."""
-        return self._multiple
+        super().__init__(
+            native,
+            _leaves(levels, batch_norm),
+            rank,
+            flows=flows,
+            size_multiple=2 ** (levels - 1),
+        )
 
 
 def _joining(upsample: Any, convolve: Any) -> Callable[[Any, Any], Any]:

@@ -7,9 +7,10 @@ import numpy as np
 from phiml import math
 from phiml.math import Tensor
 
+from experiment import training
 from experiment.data import channel_plan, chosen_windows
 from experiment.settings import Settings, parameter_ranges, precision_bits
-from experiment.training import Minimum, PhysicalLearner, Unbounded
+from experiment.training import Minimum, Unbounded
 from phiml_port.data import PhiMLDataset, PhysicalSimulation
 from phiml_port.physics.model import (
     PhysicalModel,
@@ -24,7 +25,7 @@ from phiml_port.physics.model import (
 _CHUNK = 4
 
 
-class TensorLearner(PhysicalLearner):
+class TensorLearner(training.PhysicalLearner):
     """The roll-out of all windows and its loss as one compiled function.
 
     Args:
@@ -79,6 +80,9 @@ class TensorLearner(PhysicalLearner):
         """The loss and its gradient by the unbounded values, native tensors."""
         with self._backend, math.precision(self._bits):
             return self._differentiated(self._windows, self._tensors(unbounded))
+
+    def gradient(self, unbounded):
+        raise NotImplementedError
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
@@ -185,3 +189,6 @@ class TensorLearner(PhysicalLearner):
 
     def _tensors(self, unbounded: Unbounded) -> dict[str, Any]:
         return {name: self._model.tensor(z) for name, z in unbounded.items()}
+
+
+PhysicalLearner = TensorLearner

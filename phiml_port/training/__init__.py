@@ -1,15 +1,6 @@
-"""The trainers of the candidate."""
+"""The learner of the candidate's surrogate."""
 
-from phiml_port.training.hybrid import HybridTrainer
 from phiml_port.training.loss import rollout_loss
-from phiml_port.training.optimiser import next_rate
-from phiml_port.training.trainer import Loader, Model, SyntheticTrainer
+from phiml_port.training.synthetic import Model, SyntheticLearner
 
-__all__ = [
-    "HybridTrainer",
-    "Loader",
-    "Model",
-    "SyntheticTrainer",
-    "next_rate",
-    "rollout_loss",
-]
+__all__ = ["Model", "SyntheticLearner", "rollout_loss"]

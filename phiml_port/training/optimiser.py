@@ -1,9 +1,15 @@
-"""Adam and its schedule, as the reference semantics have them, on `phiml.nn`."""
+"""Adam as the reference semantics have it, and what else PhiML has no word for.
 
-import math
+No gradient, autocast, clipping, moments and random states are torch's, the one backend
+of PhiML that this port trains on.
+"""
+
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+import torch
 from phiml import nn
 from torch.nn.utils import clip_grad_norm_
 
@@ -41,12 +47,73 @@ def clip_gradients(parameters: Mapping[str, Any], limit: float) -> None:
     clip_grad_norm_(list(parameters.values()), limit)
 
 
-def next_rate(rate: float, epoch: int, epochs: int) -> float:
-    """The learning rate after epoch `epoch` (from 0), by cosine annealing.
+def moments(
+    optimiser: Any, parameters: Mapping[str, Any]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Adam's moments and step counts of every parameter that has any, as copies."""
+    copies: dict[str, dict[str, np.ndarray]] = {}
+    for name, parameter in parameters.items():
+        state = optimiser.state.get(parameter)
+        if state:
+            copies[name] = {
+                kind: state[kind].detach().cpu().numpy().copy()
+                for kind in ("exp_avg", "exp_avg_sq")
+            }
+            copies[name]["step"] = np.array(int(state["step"]), dtype=np.int64)
+    return copies
 
-    In the recursive form of torch's CosineAnnealingLR with the lowest rate 0, so that
-    every epoch's rate is the same number on both sides.
-    """
-    done = epoch + 1
-    fraction = 1 + math.cos(math.pi * done / epochs)
-    return fraction / (1 + math.cos(math.pi * (done - 1) / epochs)) * rate
+
+def load_moments(
+    optimiser: Any,
+    parameters: Mapping[str, Any],
+    stored: Mapping[str, Mapping[str, np.ndarray]],
+) -> None:
+    """Takes over what `moments` gave, in the memory order of the parameters."""
+    for name, parameter in parameters.items():
+        if name in stored:
+            values = parameter.data
+            # torch's Adam counts in a float32; the fused one beside the parameter.
+            step = torch.tensor(float(stored[name]["step"]), dtype=torch.float32)
+            optimiser.state[parameter] = {
+                "step": step.to(values.device),
+                **{
+                    kind: values.clone().copy_(values.new_tensor(stored[name][kind]))
+                    for kind in ("exp_avg", "exp_avg_sq")
+                },
+            }
+
+
+def no_gradient() -> AbstractContextManager[Any]:
+    """Nothing computed inside can be differentiated; saves its memory and time."""
+    return torch.no_grad()
+
+
+def autocast(device: str, enabled: bool) -> AbstractContextManager[Any]:
+    """Convolutions inside run in bfloat16, if `enabled`."""
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=enabled)
+
+
+def random_states(device: str) -> dict[str, np.ndarray]:
+    """States of the backend's random generators by name."""
+    states = {"torch": torch.get_rng_state().numpy().copy()}
+    if device == "cuda":
+        states["torch_cuda"] = torch.cuda.get_rng_state().numpy().copy()
+    return states
+
+
+def load_random_states(states: Mapping[str, np.ndarray], device: str) -> None:
+    """Takes over what `random_states` gave."""
+    if "torch" in states:
+        torch.set_rng_state(torch.from_numpy(states["torch"]))
+    if device == "cuda" and "torch_cuda" in states:
+        torch.cuda.set_rng_state(torch.from_numpy(states["torch_cuda"]))
+
+
+def seed_backend(seed: int) -> None:
+    """Seeds the backend's generator; `math.seed` would seed NumPy's too."""
+    torch.manual_seed(seed)
+
+
+def cuda_is_available() -> bool:
+    """Whether the backend can use a CUDA device."""
+    return torch.cuda.is_available()

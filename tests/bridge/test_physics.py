@@ -18,24 +18,8 @@ from bridge._factories import read_evaluated
 from bridge._physics_factories import build_physical_trainer
 from experiment.run import RunFolder
 from experiment.settings import parameter_ranges
-from experiment.system import (
-    CheckpointError,
-    Progress,
-    SceneError,
-    SettingsError,
-    TrainingError,
-)
-from experiment.training import (
-    BEST,
-    LAST,
-    PHYSICAL,
-    PHYSICAL_BEST,
-    PHYSICAL_LAST,
-    SYNTHETIC,
-    Checkpoint,
-    Minimum,
-    load_checkpoint,
-)
+from experiment.system import CheckpointError, Progress, SceneError, SettingsError, TrainingError
+from experiment.training import BEST, Checkpoint, LAST, Minimum, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, load_checkpoint
 from tests.bridge.test_step1 import DOUBLE, curve, folder_for
 from tests.helpers import ROOT, relative_error, small
 

@@ -12,14 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiment.data import open_scene
-from experiment.evaluation import (
-    PERSISTENCE,
-    RecoveredParameter,
-    evaluate,
-    parameter_table,
-    summary_table,
-    write_evaluation,
-)
+from experiment.evaluation import PERSISTENCE, RecoveredParameter, evaluate, parameter_table, summary_table, write_evaluation
 from experiment.system import UserError, load_arrays
 from experiment.training import PHYSICAL, SYNTHETIC
 from tests.helpers import small

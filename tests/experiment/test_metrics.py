@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from experiment.evaluation import (
-    correlation,
-    correlation_time,
-    energy,
-    nrmse,
-    rmse,
-    spectrum,
-)
+from experiment.evaluation import correlation, correlation_time, energy, nrmse, rmse, spectrum
 
 RANDOM = np.random.default_rng(0)
 REFERENCE = RANDOM.standard_normal((5, 2, 12, 7))

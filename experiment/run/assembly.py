@@ -1,0 +1,227 @@
+"""Makes the tasks of a run out of the parts that the sides give."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from experiment.data import Simulator
+from experiment.evaluation import Forecast, RecoveredParameter
+from experiment.run.folder import RunFolder
+from experiment.run.tasks import Components, Evaluated
+from experiment.settings import COMPONENTS, Settings, implementation, parameter_ranges, source_of
+from experiment.system import Progress
+from experiment.training import HybridTraining, LearnerState, PHYSICAL, PhysicalLearner, PhysicalTraining, SYNTHETIC, SyntheticLearner, SyntheticTraining, checkpoint_path, load_checkpoint, load_for_model, physical_rounds, training_settings
+
+log = logging.getLogger(__name__)
+
+#: Components that a mode of training doesn't use.
+_UNUSED = {
+    "synthetic": ("physics", "hybrid"),
+    "physical": ("model", "trainer", "data", "hybrid"),
+}
+
+
+class Parts(Protocol):
+    """What a side, or a mix of two, builds; `assemble.py` of each side has these."""
+
+    def seed(self, settings: Settings) -> None: ...
+
+    def build_model(self, settings: Settings) -> Any: ...
+
+    def build_loader(
+        self,
+        settings: Settings,
+        simulations: Sequence[int],
+        *,
+        shuffle: bool,
+        progress: Progress | None = None,
+    ) -> Any: ...
+
+    def build_synthetic_learner(
+        self, settings: Settings, model: Any
+    ) -> SyntheticLearner: ...
+
+    def build_simulator(self, settings: Settings) -> Simulator: ...
+
+    def build_physical_learner(
+        self, settings: Settings, progress: Progress | None = None
+    ) -> PhysicalLearner: ...
+
+
+def components_of(
+    settings: Settings,
+    parts: Parts,
+    reasons: Mapping[str, str],
+    summary: Callable[[Progress, int], None],
+) -> Components:
+    """The components of a run.
+
+    Args:
+        settings: The settings of the run.
+        parts: What builds its parts.
+        reasons: Why each component has its switch value, for the log.
+        summary: Says at the end of a training what is worth saying; gets the batches
+            that went through the surrogate.
+    """
+    batches = 0
+
+    def train(run: RunFolder, progress: Progress) -> None:
+        nonlocal batches
+        log_components(settings, reasons)
+        batches = run_training(settings, parts, run, progress)
+
+    return Components(
+        lambda: parts.build_simulator(settings),
+        train,
+        lambda: read_evaluated(settings, parts),
+        lambda progress: summary(progress, batches),
+    )
+
+
+def log_components(settings: Settings, reasons: Mapping[str, str]) -> None:
+    """Logs which class runs each component that this training uses, and why."""
+    for component in COMPONENTS:
+        if component.name in _UNUSED.get(settings.general.mode, ()):
+            continue
+        side = getattr(settings.migration, component.name)
+        path = source_of(settings, component.name, side)
+        why = reasons.get(component.name, "settings")
+        log.info("%s: %s (%s), by %s", component.name, side, path, why)
+
+
+def run_training(
+    settings: Settings, parts: Parts, run: RunFolder, progress: Progress
+) -> int:
+    """Trains what `general.mode` says.
+
+    Returns:
+        The batches that went through the surrogate.
+    """
+    if settings.general.mode == "physical":
+        build_physical_training(settings, parts, progress).train(run, progress)
+        return 0
+    if settings.general.mode == "synthetic":
+        synthetic, _ = build_synthetic_training(settings, parts, progress)
+        synthetic.train(run, progress)
+        return synthetic.batches_seen
+    hybrid = build_hybrid_training(settings, parts, progress)
+    hybrid.train(run, progress)
+    return hybrid.synthetic.batches_seen
+
+
+def build_synthetic_training(
+    settings: Settings, parts: Parts, progress: Progress | None = None
+) -> tuple[SyntheticTraining, Any]:
+    """The training of the surrogate, and the loader of its training windows.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    settings = training_settings(settings)
+    parts.seed(settings)
+    trainer = settings.trainer
+    train = parts.build_loader(
+        settings, trainer.train_sim, shuffle=True, progress=progress
+    )
+    validate = None
+    if trainer.val_sim:
+        validate = parts.build_loader(
+            settings, trainer.val_sim, shuffle=False, progress=progress
+        )
+    model = parts.build_model(settings)
+    learner = parts.build_synthetic_learner(settings, model)
+    return SyntheticTraining(settings, learner, train, validate), train
+
+
+def build_physical_training(
+    settings: Settings, parts: Parts, progress: Progress | None = None
+) -> PhysicalTraining:
+    """The training of the physical model."""
+    settings = training_settings(settings)
+    learner = parts.build_physical_learner(settings, progress)
+    return PhysicalTraining(settings, learner, physical_rounds(settings))
+
+
+def build_hybrid_training(
+    settings: Settings, parts: Parts, progress: Progress | None = None
+) -> HybridTraining:
+    """The training of both models, whatever the sides of their parts."""
+    settings = training_settings(settings)
+    kind = implementation(settings, "hybrid", settings.migration.hybrid)
+    synthetic, loader = build_synthetic_training(settings, parts, progress)
+    physical = build_physical_training(settings, parts, progress)
+    return kind(settings, synthetic, loader, physical)
+
+
+def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
+    """The trained models of `general.checkpoint_dir` and all that is known of them.
+
+    Raises:
+        CheckpointError: A checkpoint is missing, torn or of another architecture.
+    """
+    which, mode = settings.evaluation.checkpoint, settings.general.mode
+    paths = {
+        kind: checkpoint_path(settings, kind, which) for kind in (SYNTHETIC, PHYSICAL)
+    }
+    wanted = {kind: mode in (kind, "hybrid") for kind in paths}
+    if mode == "evaluate":
+        wanted = {kind: path.exists() for kind, path in paths.items()}
+        # With none there, say which is missing.
+        wanted[SYNTHETIC] |= not wanted[PHYSICAL]
+    forecasts: dict[str, Forecast] = {}
+    histories, facts = {}, {}
+    parameters: Sequence[RecoveredParameter] = ()
+    if wanted[SYNTHETIC]:
+        learner = parts.build_synthetic_learner(settings, parts.build_model(settings))
+        path = paths[SYNTHETIC]
+        checkpoint = load_for_model(path, settings, learner.state().weights)
+        learner.load(LearnerState(checkpoint.weights))
+        forecasts[SYNTHETIC] = _temporary(learner.predict)
+        histories[SYNTHETIC] = checkpoint.state.history
+        facts |= {
+            "checkpoint": path,
+            "epochs trained": checkpoint.state.epoch,
+            "optimiser steps": checkpoint.state.iteration,
+        }
+    if wanted[PHYSICAL]:
+        path = paths[PHYSICAL]
+        checkpoint = load_checkpoint(path, PHYSICAL)
+        forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
+        parameters = recovered_parameters(settings, checkpoint.weights)
+        histories[PHYSICAL] = checkpoint.state.history
+        facts |= {
+            "physical checkpoint": path,
+            "rounds of L-BFGS-B": checkpoint.state.epoch,
+            "its iterations": checkpoint.state.iteration,
+        }
+    return Evaluated(forecasts, parameters, histories, facts)
+
+
+def _physical_forecast(
+    settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
+) -> Forecast:
+    learner = parts.build_physical_learner(settings)
+    return _temporary(lambda states, frames: learner.rollout(weights, states, frames))
+
+
+def recovered_parameters(
+    settings: Settings, learned: Mapping[str, np.ndarray]
+) -> Sequence[RecoveredParameter]:
+    """What was learned, beside the truth that the data were simulated with."""
+    rows = []
+    for name, numbers in parameter_ranges(settings).items():
+        truth = settings.model.physical.true_parameter(name)
+        guess, value = np.asarray(numbers.guess), np.asarray(learned[name])
+        # A scalar that stands for a field is judged as the constant field that it is.
+        shape = np.broadcast_shapes(truth.shape, guess.shape)
+        sides = (np.broadcast_to(side, shape) for side in (truth, guess, value))
+        rows.append(RecoveredParameter(name, numbers.unit, *sides))
+    return rows
+
+
+def _temporary(forecast: Any) -> Any:
+    return lambda state, steps: np.moveaxis(
+        forecast(np.moveaxis(state, 0, -1)[None], steps + 1)[0], -1, 1
+    )

@@ -1,0 +1,195 @@
+"""The training of a surrogate, in epochs: one loop for the learners of both sides."""
+
+import logging
+import time
+from dataclasses import replace
+
+from experiment.settings import Settings, to_dict
+from experiment.system import Bar, Progress, TrainingError, versions
+from experiment.training.checkpoints import Checkpoint, SYNTHETIC, TrainingState, check_resumable, load_for_model
+from experiment.training.learners import LearnerState, Loader, Record, SyntheticLearner
+from experiment.training.log import TrainingLog
+from experiment.training.schedule import next_rate
+from experiment.training.stop import StopSignal
+
+log = logging.getLogger(__name__)
+
+
+class SyntheticTraining:
+    """Epochs over all windows, each with validation and checkpoints.
+
+    Args:
+        settings: The settings of the run.
+        learner: The surrogate with its optimiser.
+        train_loader: Training windows.
+        val_loader: Validation windows, or None.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        learner: SyntheticLearner,
+        train_loader: Loader,
+        val_loader: Loader | None,
+    ) -> None:
+        self.settings = settings
+        self.learner = learner
+        #: Batches that went through the model in this process, validation included.
+        self.batches_seen = 0
+        self._train_loader = train_loader
+        self._val_loader = val_loader
+        rate = settings.trainer.synthetic.learning_rate
+        self._log = TrainingLog(
+            settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
+        )
+        self._begun = False
+
+    @property
+    def state(self) -> TrainingState:
+        """How far training has come, also one that was taken over."""
+        return self._log.state
+
+    def begin(self, record: Record) -> None:
+        """Takes over the last checkpoint if asked to, or moves earlier ones aside.
+
+        Raises:
+            CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
+        """
+        if self._begun:
+            return
+        self._begun = True
+        if not self.settings.trainer.resume:
+            self._log.start_afresh()
+            return
+        path, own = self._log.last, self.learner.state().weights
+        checkpoint = load_for_model(path, self.settings, own)
+        check_resumable(path, checkpoint, self.settings)
+        self._log.state = checkpoint.state
+        log.info(
+            "resuming `%s` after %d epochs and %d batches",
+            *(path, self.state.epoch, self.state.position),
+        )
+        record.write_history(self.state.history)
+        self.learner.load(
+            LearnerState(checkpoint.weights, checkpoint.optimiser, checkpoint.random)
+        )
+        self.learner.learning_rate = checkpoint.state.learning_rate
+
+    def train(
+        self, record: Record, progress: Progress, until: int | None = None
+    ) -> TrainingState:
+        """Trains up to an epoch, by default the last one, and goes on where it stood.
+
+        Raises:
+            CheckpointError: `trainer.resume` is set and the checkpoint doesn't fit.
+            TrainingError: The loss is not finite, the loader yields no batch, or a
+                signal asked to stop.
+        """
+        self.begin(record)
+        every = self.settings.trainer.synthetic.epochs
+        epochs = every if until is None else min(until, every)
+        self._train_loader.set_epoch(0)
+        batches = len(self._train_loader)
+        done = self.state.epoch * batches + self.state.position
+        with (
+            StopSignal() as stop,
+            progress.bar("train", epochs * batches, "batches", done) as bar,
+        ):
+            while self.state.epoch < epochs:
+                self._epoch(record, bar, stop)
+                # A signal that came during validation; epochs may be left to others.
+                if stop.name is not None and self.state.epoch < every:
+                    self._stop(stop)
+        return self.state
+
+    def _epoch(self, record: Record, bar: Bar, stop: StopSignal) -> None:
+        started = time.monotonic()
+        self._train_loader.set_epoch(self.state.epoch, self.state.position)
+        for windows in self._train_loader:
+            loss = self.learner.step(windows, self._check)
+            self._count(loss, self.learner.samples(windows))
+            bar.step(epoch=self.state.epoch + 1, loss=loss)
+            if stop.name is not None:
+                self._stop(stop)
+        done = self.state
+        if not done.samples:
+            raise TrainingError(
+                f"the loader gave no batch in epoch {done.epoch + 1}; expected at least"
+                " one. The last checkpoint is kept."
+            )
+        rate = next_rate(self.settings, done.learning_rate, done.epoch)
+        self.learner.learning_rate = rate
+        val_loss = self.validation_loss()
+        if val_loss is not None:
+            self._check(val_loss)
+        row = {
+            "epoch": done.epoch + 1,
+            "train_loss": done.loss_sum / done.samples,
+            "val_loss": val_loss,
+            "learning_rate": done.learning_rate,
+            "seconds": round(time.monotonic() - started, 3),
+        }
+        self._log.state = replace(
+            done, position=0, loss_sum=0.0, samples=0, learning_rate=rate
+        )
+        judged = row["train_loss"] if val_loss is None else val_loss
+        every = self.settings.trainer.synthetic.checkpoint_every
+        self._log.end(row, judged, record, every)
+        record.scalars(row)
+        shown = "" if val_loss is None else f" validation {val_loss:.3e}"
+        log.info(
+            "epoch %d/%d loss %.3e%s rate %.1e %.1f s",
+            *(row["epoch"], self.settings.trainer.synthetic.epochs),
+            *(row["train_loss"], shown, row["learning_rate"], row["seconds"]),
+        )
+
+    def validation_loss(self) -> float | None:
+        """Mean loss of all validation windows in evaluation mode; None without any."""
+        if self._val_loader is None:
+            return None
+        self._val_loader.set_epoch(0)
+        total, samples = 0.0, 0
+        with self.learner.evaluation():
+            for windows in self._val_loader:
+                count = self.learner.samples(windows)
+                total += self.learner.loss(windows) * count
+                samples += count
+                self.batches_seen += 1
+        return total / samples
+
+    def _count(self, loss: float, samples: int) -> None:
+        self.batches_seen += 1
+        state = self.state
+        self._log.state = replace(
+            state,
+            iteration=state.iteration + 1,
+            position=state.position + 1,
+            loss_sum=state.loss_sum + loss * samples,
+            samples=state.samples + samples,
+        )
+
+    def _check(self, loss: float) -> None:
+        state = self.state
+        self._log.check(
+            loss,
+            f" at epoch {state.epoch + 1}, batch {state.position + 1}",
+            "The step was not applied. Lower `trainer.synthetic.learning_rate`, or set"
+            " `trainer.synthetic.clip_norm`.",
+        )
+
+    def _stop(self, stop: StopSignal) -> None:
+        self._log.save()
+        state = self.state
+        self._log.stop(stop, f"{state.epoch} epochs and {state.position} batches")
+
+    def snapshot(self) -> Checkpoint:
+        """The whole state of the training, as copies."""
+        learner = self.learner.state()
+        return Checkpoint(
+            weights=learner.weights,
+            optimiser=learner.optimiser,
+            random=learner.random,
+            state=self.state,
+            settings=to_dict(self.settings),
+            versions=versions(),
+        )

@@ -1,0 +1,92 @@
+"""Puts the control's parts together; the port has the same functions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from experiment.data import Simulator, channel_plan, network_arguments
+from experiment.settings import Settings, implementation, require_methods
+from experiment.system import Progress, SettingsError
+from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
+from legacy.models import Surrogate, import_weights, leaf_shapes
+
+_SIDE = "legacy"
+_NETWORK = ("forward", "parameters", "state_dict", "train")
+
+
+def check(settings: Settings) -> None:
+    """Refuses what this side can't run, before any work.
+
+    Raises:
+        SettingsError: The device is not there, or a network of one's own lacks a
+            method.
+    """
+    if settings.general.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "`general.device` is cuda, but torch finds no CUDA device; use cpu."
+        )
+    kind = implementation(settings, "model", _SIDE)
+    key = f"migration.sources.model.{_SIDE}"
+    require_methods(kind, _NETWORK, key)
+    # torch gives every module a `forward` that raises.
+    if kind.forward is nn.Module.forward:
+        raise SettingsError(f"`{key}`: {kind.__name__} lacks the method `forward`.")
+
+
+def seed(settings: Settings) -> None:
+    """Seeds what a network draws itself (dropout), so that a run can be repeated."""
+    torch.manual_seed(settings.general.seed)
+
+
+def build_model(settings: Settings) -> Surrogate:
+    """The surrogate with its initial weights, in `general.precision`."""
+    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    dtype = getattr(torch, settings.general.precision)
+    network = network.to(settings.general.device, dtype)
+    import_weights(network, initial_weights(leaf_shapes(network), settings))
+    return Surrogate(network, channel_plan(settings))
+
+
+def build_loader(
+    settings: Settings,
+    simulations: Sequence[int],
+    *,
+    shuffle: bool,
+    progress: Progress | None = None,
+) -> Any:
+    """Batches of windows `(batch, vector, time, x, ...)`.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    kind = implementation(settings, "data", _SIDE)
+    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+
+
+def build_synthetic_learner(settings: Settings, model: nn.Module) -> SyntheticLearner:
+    """The surrogate with its optimiser."""
+    return implementation(settings, "trainer", _SIDE)(settings, model)
+
+
+def build_simulator(settings: Settings) -> Simulator:
+    """The physical model as the task `generate` wants it."""
+    # PhiFlow takes seconds to import; only what needs it waits for it.
+    from legacy.physics import SceneSimulator
+
+    return SceneSimulator(settings)
+
+
+def build_physical_learner(
+    settings: Settings, progress: Progress | None = None
+) -> PhysicalLearner:
+    """The physical model with its training windows.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    from legacy.data import WindowDataset
+
+    dataset = WindowDataset(settings, settings.trainer.train_sim)
+    return implementation(settings, "physics", _SIDE)(settings, dataset)

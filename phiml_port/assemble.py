@@ -1,0 +1,109 @@
+"""Puts the candidate's parts together; the control has the same functions."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from phiml import math
+
+from experiment.data import Simulator, channel_plan, network_arguments
+from experiment.settings import (
+    Settings,
+    implementation,
+    precision_bits,
+    require_methods,
+)
+from experiment.system import Progress, SettingsError
+from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
+from phiml_port.models import Surrogate
+from phiml_port.training.optimiser import cuda_is_available, seed_backend
+
+_SIDE = "phiml"
+_NETWORK = (
+    "__call__",
+    "parameters",
+    "export_weights",
+    "import_weights",
+    "set_training",
+    "convert",
+)
+
+
+def check(settings: Settings) -> None:
+    """Refuses what this side can't run, before any work.
+
+    Raises:
+        SettingsError: The device or JAX is not there, or a network of one's own lacks
+            a method.
+    """
+    if settings.general.device == "cuda" and not cuda_is_available():
+        raise SettingsError(
+            "`general.device` is cuda, but torch finds no CUDA device; use cpu."
+        )
+    if settings.migration.phiml_backend == "jax" and find_spec("jax") is None:
+        raise SettingsError(
+            "`migration.phiml_backend` is jax, but JAX is not installed; install it"
+            " with `pip install -e '.[jax]'`, or use torch."
+        )
+    kind = implementation(settings, "model", _SIDE)
+    require_methods(kind, _NETWORK, f"migration.sources.model.{_SIDE}")
+
+
+def seed(settings: Settings) -> None:
+    """Seeds what a network draws itself (dropout), so that a run can be repeated."""
+    seed_backend(settings.general.seed)
+
+
+def build_model(settings: Settings) -> Surrogate:
+    """The surrogate with its initial weights, in `general.precision`."""
+    math.use("torch")
+    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    network.convert(settings.general.device, precision_bits(settings.general.precision))
+    shapes = {name: w.shape for name, w in network.export_weights().items()}
+    network.import_weights(initial_weights(shapes, settings))
+    return Surrogate(network, channel_plan(settings))
+
+
+def build_loader(
+    settings: Settings,
+    simulations: Sequence[int],
+    *,
+    shuffle: bool,
+    progress: Progress | None = None,
+) -> Any:
+    """Batches of windows `(batch, time, x, ..., vector)`.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    math.use("torch")
+    kind = implementation(settings, "data", _SIDE)
+    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+
+
+def build_synthetic_learner(settings: Settings, model: Any) -> SyntheticLearner:
+    """The surrogate with its optimiser."""
+    math.use("torch")
+    return implementation(settings, "trainer", _SIDE)(settings, model)
+
+
+def build_simulator(settings: Settings) -> Simulator:
+    """The physical model as the task `generate` wants it."""
+    # PhiFlow takes seconds to import; only what needs it waits for it.
+    from phiml_port.physics import SceneSimulator
+
+    return SceneSimulator(settings)
+
+
+def build_physical_learner(
+    settings: Settings, progress: Progress | None = None
+) -> PhysicalLearner:
+    """The physical model with its training windows.
+
+    Raises:
+        SceneError: A simulation is missing, torn or of other settings.
+    """
+    from phiml_port.data import PhiMLDataset
+
+    dataset = PhiMLDataset(settings, settings.trainer.train_sim, progress)
+    return implementation(settings, "physics", _SIDE)(settings, dataset)
