@@ -1,48 +1,36 @@
-"""What is verified: both sides from copied weights, at sizes that tell axes apart."""
+"""Models of both sides from copied weights, and the control in float64."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any, cast
+from unittest.mock import patch
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from torch import nn
 
-import bridge._factories as factories
-from bridge._adapters import TorchView
-from experiment.settings import Settings, check_settings
+import legacy.assemble
+from bridge.assemble import MixedParts
+from bridge.convert import TorchModel
+from bridge.ladders.cases import (
+    CANDIDATE,
+    EXPERIMENTS,
+    PRECISIONS,
+    CaseName,
+    case_settings,
+    switched,
+)
+from experiment.settings import ARCHITECTURES
 from legacy import models
 
-ARCHITECTURES = ("unet", "resnet", "convnet")
-EXPERIMENTS = ("burgers", "advection")
-PRECISIONS = ("float64", "float32")
-_CONF = Path(__file__).parents[2] / "conf"
 BATCH, STEPS = 3, 4
 
 
-@dataclass(frozen=True)
-class CaseName:
-    """An experiment, an architecture, a precision, and what the network has."""
-
-    experiment: str
-    architecture: str
-    precision: str
-    batch_norm: bool = True
-    periodic: bool = True
-
-    def __str__(self) -> str:
-        extras = ("" if self.batch_norm else "-no-norm") + (
-            "" if self.periodic else "-wall"
-        )
-        return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
-
-
 def case_names() -> list[CaseName]:
-    """Every case of `verify`."""
+    """Every experiment, architecture and precision; no batch norm, and no period."""
     names = [
         CaseName(e, a, p)
         for e, a, p in itertools.product(EXPERIMENTS, ARCHITECTURES, PRECISIONS)
@@ -53,35 +41,7 @@ def case_names() -> list[CaseName]:
     return names
 
 
-def case_settings(name: CaseName) -> Settings:
-    """Settings of a case: distinct primes, times 2 where the U-Net halves."""
-    unet = name.architecture == "unet"
-    sizes = {"x": 22, "y": 14} if unet else {"x": 11, "y": 13}
-    above = "model.synthetic.architecture"
-    overrides = [
-        f"model/synthetic={name.architecture}",
-        f"model.physical.resolution={{x: {sizes['x']}, y: {sizes['y']}}}",
-        f"general.precision={name.precision}",
-        f"{above}.batch_norm={str(name.batch_norm).lower()}",
-        f"{above}.periodic={str(name.periodic).lower()}",
-        f"{above}.activation=SiLU",
-    ]
-    if name.experiment == "advection":
-        # An order that is not the alphabetical one, so that sorting is seen.
-        overrides.append("data.fields=[velocity,density]")
-    overrides += (
-        [f"{above}.levels=2", f"{above}.filters=[5,7]"]
-        if unet
-        else [f"{above}.layers=[5,7,5]"]
-    )
-    with initialize_config_dir(str(_CONF), version_base="1.3"):
-        config = compose(name.experiment, overrides)
-    return check_settings(
-        cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    )
-
-
-class Case:
+class ModelCase:
     """Both sides, and the control once more in float64 as the oracle.
 
     Weights are random in every leaf (also running statistics), so that no leaf can be
@@ -92,7 +52,7 @@ class Case:
         torch.manual_seed(0)
         self.name = name
         self.settings = case_settings(name)
-        self.control = factories.build_legacy_model(self.settings)
+        self.control = legacy.assemble.build_model(self.settings)
         self.candidate = self.build_candidate()
         self.weights = self.draw_weights()
         models.import_weights(self.control.network, self.weights)
@@ -103,12 +63,9 @@ class Case:
         generator = np.random.default_rng(1)
         self.windows = torch.from_numpy(generator.standard_normal(shape)).to(self.dtype)
 
-    def build_candidate(self) -> nn.Module:
-        return TorchView(
-            factories.build_phiml_model(self.settings),
-            rank=len(self.settings.model.physical.domain),
-            precision=factories.bits(self.settings),
-        )
+    def build_candidate(self) -> Any:
+        """The PhiML model as the torch trainer calls it."""
+        return MixedParts().build_model(switched(self.settings, CANDIDATE, "model"))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -133,7 +90,7 @@ class Case:
         torch's circular padding gives its result the usual one.
         """
         turned = {n: swapped(w) for n, w in self.weights.items()}
-        twin = factories.build_legacy_model(self.settings)
+        twin = legacy.assemble.build_model(self.settings)
         models.import_weights(twin.network, turned)
         return twin
 
@@ -156,12 +113,13 @@ class Case:
         return drawn
 
     def fill_candidate(self) -> None:
-        """Copies the weights to the candidate by its own way, if its leaves allow."""
-        own = models.leaf_shapes(self.candidate_network)
-        if own != models.leaf_shapes(self.control.network):
+        """Copies the weights by the candidate's own import, if its leaves allow."""
+        shapes = models.leaf_shapes(self.candidate_network)
+        if shapes != models.leaf_shapes(self.control.network):
             return
-        if isinstance(self.candidate, TorchView):
-            self.candidate.model.network.import_weights(self.weights)
+        if isinstance(self.candidate, TorchModel):
+            network: Any = self.candidate.model.network
+            network.import_weights(self.weights)
         else:
             models.import_weights(self.candidate_network, self.weights)
 
@@ -173,12 +131,16 @@ class Case:
 
     def variant(self, **architecture: Any) -> models.Surrogate:
         """The control in float64, with the same weights and another architecture."""
-        arguments = {**factories._arguments(self.settings), **architecture}
-        kind = factories.network_class(self.settings, "legacy")
-        plan = self.control.plan
-        network = kind(len(plan.network_inputs), len(plan.dynamic), **arguments)
-        models.import_weights(network.double(), self.weights)
-        return models.Surrogate(network, plan)
+        settings = self.settings
+        synthetic = settings.model.synthetic
+        changed = replace(synthetic.architecture, **architecture)
+        model = replace(settings.model, synthetic=replace(synthetic, architecture=changed))
+        general = replace(settings.general, precision="float64")
+        built = legacy.assemble.build_model(
+            replace(settings, model=model, general=general)
+        )
+        models.import_weights(built.network, self.weights)
+        return built
 
     @property
     def depth(self) -> float:
@@ -187,13 +149,37 @@ class Case:
         return float(len(convolutions) * 3)
 
 
+def control_twice() -> AbstractContextManager[object]:
+    """Cases inside have a second control as their candidate."""
+
+    def copy(case: ModelCase) -> nn.Module:
+        return legacy.assemble.build_model(case.settings)
+
+    return patch.object(ModelCase, "build_candidate", copy)
+
+
 def swapped(kernel: np.ndarray) -> np.ndarray:
     """A kernel `(out, in, x, y)` with its axes swapped; other leaves as they are."""
     return np.ascontiguousarray(kernel.swapaxes(-1, -2)) if kernel.ndim > 3 else kernel
 
 
 def layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Layers that hold leaves, by canonical name."""
+    """Layers that have leaves of their own, by canonical name."""
     for name, module in network.named_modules():
         if next(module.parameters(recurse=False), None) is not None:
             yield name, module
+
+
+def candidate_layer(case: ModelCase, name: str) -> nn.Module:
+    """The candidate's own layer behind a canonical name."""
+    if not isinstance(case.candidate, TorchModel):
+        return case.candidate_network.get_submodule(name)
+    network: Any = case.candidate.model.network
+    inner = network.leaves[f"{name}.weight"].removesuffix(".weight")
+    return network.native.get_submodule(inner)
+
+
+def array(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor's values in NumPy; bfloat16 as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()

@@ -1,10 +1,5 @@
-"""Names what is wrong: what would the control give if it had this fault?
+"""What the control would give with a fault in its model, by the fault's name."""
 
-Each fault has a counterfactual, made from the control alone. Where the candidate
-differs from the control and agrees with a counterfactual, the fault has a name.
-"""
-
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,52 +7,20 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bridge.verify._cases import Case
-from bridge.verify._compare import error_of
+from bridge.harness import Counterfactuals
+from bridge.ladders.models_cases import ModelCase, array
+from bridge.ladders.names import BOUNDARY, CHANNEL_ORDER, SWAPPED
 from legacy.models import Surrogate
 from legacy.training import rollout_loss
-
-Counterfactuals = Mapping[str, Callable[[], np.ndarray]]
 
 RESIDUAL = "residual missing"
 TRAIN_MODE = "BatchNorm in train mode at evaluation"
 MOMENTUM = "BatchNorm momentum 0.9 for 0.1"
-ALWAYS_NORM = "batch norm always on"
-STATIC = "static channels missing from the input"
-SWAPPED = "axes x and y swapped"
 TRANSPOSED = "square kernel transposed"
-BOUNDARY = "zero boundary for periodic"
 AUTOCAST = "autocast left on"
-CHANNEL_ORDER = "channel order by name instead of by config"
 CUT_ROLLOUT = "gradient cut between roll-out steps"
-CUT_CONVERTER = "gradient cut in the converter"
-ONE_OBJECT = "both sides one object"
-ZERO_WEIGHTS = "all-zero weights"
-NAN = "NaN on both sides"
-
-
-def diagnose(
-    candidate: np.ndarray, control: np.ndarray, counterfactuals: Counterfactuals
-) -> str:
-    """The name of the counterfactual that the candidate agrees with, or nothing.
-
-    It must explain the difference: a hundredth of it may be left.
-    """
-    scale = float(np.sqrt(np.mean(np.square(control.astype(np.float64))))) or 1.0
-    if not np.isfinite(candidate).all():
-        return ""
-    seen = error_of(candidate, control, scale)
-    best, name = seen / 100, ""
-    for fault, make in counterfactuals.items():
-        value = make()
-        if value.shape != candidate.shape or not np.isfinite(value).all():
-            continue
-        left = error_of(candidate, value, scale)
-        # Another rounding than that of the autocast at hand leaves more behind.
-        left = left / 50 if fault == AUTOCAST else left
-        if left < best:
-            best, name = left, fault
-    return name
+#: Another rounding than that of the autocast at hand leaves more behind.
+ROUGH = (AUTOCAST,)
 
 
 @torch.no_grad()
@@ -110,7 +73,7 @@ def _convolved(
     return functional.conv2d(x, kernel, bias)
 
 
-def of_forward(case: Case, state: torch.Tensor) -> Counterfactuals:
+def of_forward(case: ModelCase, state: torch.Tensor) -> Counterfactuals:
     """What a faulty model would give for a state, in evaluation mode."""
     oracle, plan = case.oracle, case.control.plan
     wide = state.double()
@@ -163,11 +126,11 @@ def of_forward(case: Case, state: torch.Tensor) -> Counterfactuals:
 
 def of_buffer(before: np.ndarray, after: np.ndarray) -> Counterfactuals:
     """What a running statistic would be with another momentum."""
-    seen = (after - 0.9 * before) / 0.1
-    return {MOMENTUM: lambda: 0.1 * before + 0.9 * seen}
+    batch = (after - 0.9 * before) / 0.1
+    return {MOMENTUM: lambda: 0.1 * before + 0.9 * batch}
 
 
-def of_gradient(case: Case, leaf: str) -> Counterfactuals:
+def of_gradient(case: ModelCase, leaf: str) -> Counterfactuals:
     """What a leaf's gradient would be, were the roll-out cut between its steps."""
 
     class Cut(nn.Module):
@@ -186,9 +149,3 @@ def of_gradient(case: Case, leaf: str) -> Counterfactuals:
         return array(gradient) if gradient is not None else np.zeros(())
 
     return {CUT_ROLLOUT: cut}
-
-
-def array(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor's values in NumPy; bfloat16 as float32."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
