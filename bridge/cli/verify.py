@@ -21,7 +21,9 @@ HELP = "prove a step, rung by rung"
 def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
     """The ladder, and where the facts go."""
     parser.add_argument("ladder", help="its name, `all`, or `module:object`")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the same facts")
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write the same facts"
+    )
 
 
 def run(options: argparse.Namespace, project: Project) -> int:

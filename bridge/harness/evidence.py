@@ -82,9 +82,13 @@ def promotion_blockers(project: Project, name: str) -> list[str]:
         blockers.append(f"the evidence for {name} is not green (exit code {code})")
     stale = [n for n, h in fingerprints(project).items() if hashes.get(n) != h]
     if stale:
-        blockers.append(f"{', '.join(stale)} changed since {name} was verified: {command}")
+        blockers.append(
+            f"{', '.join(stale)} changed since {name} was verified: {command}"
+        )
     now = installed_versions(project)
     other = [n for n, value in now.items() if libraries.get(n) != value]
     if other:
-        blockers.append(f"other versions of {', '.join(other)} were verified: {command}")
+        blockers.append(
+            f"other versions of {', '.join(other)} were verified: {command}"
+        )
     return blockers

@@ -63,12 +63,14 @@ class Fault:
         rung: The rung that must report it.
         case: The case that it is planted in.
         plant: A context with the fault in it.
+        where: What the place of the worst comparison must name, such as a witness.
     """
 
     name: str
     rung: str
     case: Any
     plant: Callable[[], AbstractContextManager[object]]
+    where: str = ""
 
 
 @dataclass(frozen=True)

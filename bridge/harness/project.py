@@ -1,19 +1,19 @@
 """A project's pairs and where its files are: the table `[tool.bridge]`.
 
-    [tool.bridge]
-    ladders = "mypackage.ladders:LADDERS"  # {name: "module:ladder"}
-    bench = "benchmarks.cases:CASES"       # cases of `bench`
-    components = "mypackage:COMPONENTS"    # objects with `name` and `step`
-    sides = ["legacy", "phiml"]            # values that a component's switch has
-    errors = "mypackage:UserError"         # errors that are printed without traceback
-    prepare = "mypackage.ladders:prepare"  # called before a ladder is run
-    reads = ["mypackage", "conf"]          # what a verification depends on
-    evidence = "evidence"                  # folder of the evidence
-    switches = "conf/migration"            # folder of the presets
+[tool.bridge]
+ladders = "mypackage.ladders:LADDERS"  # {name: "module:ladder"}
+bench = "benchmarks.cases:CASES"       # cases of `bench`
+components = "mypackage:COMPONENTS"    # objects with `name` and `step`
+sides = ["legacy", "phiml"]            # values that a component's switch has
+errors = "mypackage:UserError"         # errors that are printed without traceback
+prepare = "mypackage.ladders:prepare"  # called before a ladder is run
+reads = ["mypackage", "conf"]          # what a verification depends on
+evidence = "evidence"                  # folder of the evidence
+switches = "conf/migration"            # folder of the presets
 
-    [tool.bridge.presets]                  # in order: ladders to pass for each
-    legacy = []
-    step1 = ["step1"]
+[tool.bridge.presets]                  # in order: ladders to pass for each
+legacy = []
+step1 = ["step1"]
 """
 
 import tomllib

@@ -37,11 +37,16 @@ def plant(ladder: Ladder, fault: Fault) -> Caught:
         failure = run_ladder(ladder, fault.case).first_failure
     if failure is None or failure.worst is None:
         return Caught(fault, "nothing", False, 0.0)
-    hint, margin = failure.worst.hint, failure.worst.margin
-    right = failure.rung == fault.rung and fault.name in hint
+    worst, margin = failure.worst, failure.worst.margin
+    right = (
+        failure.rung == fault.rung
+        and fault.name in worst.hint
+        and fault.where in worst.where
+    )
     if failure.verdict is Verdict.NOT_JUDGED or math.isnan(margin):
         margin = math.inf
-    return Caught(fault, f"{failure.rung}: {hint or 'no name'}", right, margin)
+    seen = f"{failure.rung}: {worst.hint or 'no name'}, {worst.where}"
+    return Caught(fault, seen, right, margin)
 
 
 def plant_all(

@@ -171,9 +171,7 @@ def _buffers(case: ModelCase, mode: str, before: Mapping[str, np.ndarray]) -> Fi
             yield exact(where, actual, expected)
             continue
         oracle = array(oracles[name])
-        finding = compare(
-            where, actual, expected, oracle, factor=2, depth=case.depth
-        )
+        finding = compare(where, actual, expected, oracle, factor=2, depth=case.depth)
         yield named(finding, actual, expected, of_buffer(before[name], oracle))
 
 

@@ -134,7 +134,9 @@ class ModelCase:
         settings = self.settings
         synthetic = settings.model.synthetic
         changed = replace(synthetic.architecture, **architecture)
-        model = replace(settings.model, synthetic=replace(synthetic, architecture=changed))
+        model = replace(
+            settings.model, synthetic=replace(synthetic, architecture=changed)
+        )
         general = replace(settings.general, precision="float64")
         built = legacy.assemble.build_model(
             replace(settings, model=model, general=general)

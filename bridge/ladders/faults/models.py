@@ -188,7 +188,9 @@ FAULTS = (
         _BURGERS,
         wrapped(ModelCase, "build_candidate", _same_object),
     ),
-    Fault(models.ZERO_WEIGHTS, "R1", _BURGERS, wrapped(ModelCase, "draw_weights", _zeros)),
+    Fault(
+        models.ZERO_WEIGHTS, "R1", _BURGERS, wrapped(ModelCase, "draw_weights", _zeros)
+    ),
     Fault(models.NAN, "R1", _BURGERS, wrapped(ModelCase, "draw_weights", _nan)),
     Fault(
         models_counterfactuals.TRAIN_MODE,
@@ -198,7 +200,10 @@ FAULTS = (
     ),
     Fault(BOUNDARY, "R2", _ADVECTION, _built_with(periodic=False)),
     Fault(
-        models_counterfactuals.RESIDUAL, "R3", _ADVECTION, wrapped(Surrogate, "__call__", _no_residual)
+        models_counterfactuals.RESIDUAL,
+        "R3",
+        _ADVECTION,
+        wrapped(Surrogate, "__call__", _no_residual),
     ),
     Fault(
         SWAPPED,
@@ -218,7 +223,12 @@ FAULTS = (
         _BURGERS,
         wrapped(phiml_port.assemble, "build_model", _momentum),
     ),
-    Fault(models_counterfactuals.AUTOCAST, "R3", _SINGLE, wrapped(TorchModel, "forward", _autocast)),
+    Fault(
+        models_counterfactuals.AUTOCAST,
+        "R3",
+        _SINGLE,
+        wrapped(TorchModel, "forward", _autocast),
+    ),
     Fault(
         models_counterfactuals.CUT_ROLLOUT,
         "R5",
