@@ -10,9 +10,10 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from bridge import build_trainer
-from experiment.settings import Settings, check_settings
-from legacy.training import SyntheticTrainer
+from bridge.assemble import MixedParts
+from experiment.run import build_synthetic_training
+from experiment.settings import Architecture, Settings, check_settings
+from experiment.training import SyntheticTraining
 
 ROOT = Path(__file__).parent.parent
 SMALL = (
@@ -61,11 +62,16 @@ def small(path: Path, *overrides: str, experiment: str = "burgers") -> Settings:
     )
 
 
-def control_trainer(settings: Settings) -> SyntheticTrainer:
-    """The control's trainer."""
-    trainer = build_trainer(settings)
-    assert isinstance(trainer, SyntheticTrainer)
-    return trainer
+def synthetic_training(settings: Settings) -> SyntheticTraining:
+    """The training of the surrogate, of the sides that are on."""
+    return build_synthetic_training(settings, MixedParts())
+
+
+def architecture(**options: Any) -> Architecture:
+    """An architecture with SiLU, batch norm and periodic boundary, if not said."""
+    unused = dict.fromkeys(("levels", "filters", "layers"))
+    common = {"batch_norm": True, "activation": "SiLU", "periodic": True}
+    return Architecture(**{**unused, **common, "inputs": "all", **options})
 
 
 def run_program(

@@ -1,14 +1,33 @@
 """Simulations on disk, how they are generated, stored and cut into windows."""
 
-from experiment.data.channels import ChannelPlan, as_slice, channel_plan, network_arguments
-from experiment.data.generation import Simulator, generate, stability_warnings
-from experiment.data.scenes import Scene, open_scene, scene_description, scene_path
+from experiment.data.channels import (
+    ChannelPlan,
+    as_slice,
+    channel_plan,
+    network_arguments,
+)
+from experiment.data.generation import (
+    GrowthCheck,
+    Simulator,
+    generate,
+    stability_warnings,
+)
+from experiment.data.scenes import (
+    Scene,
+    open_scene,
+    read_trajectory,
+    scene_description,
+    scene_path,
+)
+from experiment.data.store import TrajectoryStore
 from experiment.data.windows import Windows, chosen_windows, sample_order
 
 __all__ = [
     "ChannelPlan",
+    "GrowthCheck",
     "Scene",
     "Simulator",
+    "TrajectoryStore",
     "Windows",
     "as_slice",
     "channel_plan",
@@ -16,6 +35,7 @@ __all__ = [
     "generate",
     "network_arguments",
     "open_scene",
+    "read_trajectory",
     "sample_order",
     "scene_description",
     "scene_path",

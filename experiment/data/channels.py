@@ -1,4 +1,4 @@
-"""Which channels the data have, in which order, and what each is for."""
+"""The channels of the data: their order, and the role of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class ChannelPlan:
 
     Attributes:
         fields: Components of every field by name; a scalar field has none.
-        dynamic_fields: The fields that the model moves on; the others are static.
+        dynamic_fields: The fields that the model predicts; the others are static.
         inputs: `all` if the network sees every channel, `dynamic` if it sees the
             dynamic ones only.
     """
@@ -84,6 +84,12 @@ def network_arguments(settings: Settings) -> tuple[int, int, int, Architecture]:
         len(settings.model.physical.axes),
         settings.model.synthetic.architecture,
     )
+
+
+def frame_shape(settings: Settings) -> tuple[int, ...]:
+    """Shape of a frame of all fields, `(x, y, ..., vector)`."""
+    sizes = settings.model.physical.resolution.values()
+    return (*sizes, len(channel_plan(settings).names))
 
 
 def as_slice(positions: tuple[int, ...]) -> slice | None:

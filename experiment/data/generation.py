@@ -1,4 +1,4 @@
-"""Task `generate`: simulate what is not on disk yet."""
+"""Task `generate`: simulates what is not on disk yet."""
 
 import logging
 import os
@@ -9,7 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.data.scenes import other_settings_message, replace_folder, scene_description, scene_path, stored_description
+from experiment.data.scenes import (
+    other_settings_message,
+    replace_folder,
+    scene_description,
+    scene_path,
+    stored_description,
+)
 from experiment.equations import Equation
 from experiment.settings import Settings, differences
 from experiment.system import Progress, SceneError, UserError, map_in_processes
@@ -18,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 class Simulator(ABC):
-    """What the task `generate` needs of a physical model; crosses to other processes.
+    """What the task `generate` needs of a physical model.
 
-    Pickled, as each process of `data.num_workers` gets one.
+    It must be picklable: each process of `data.num_workers` gets a copy.
     """
 
     @abstractmethod
@@ -54,10 +60,11 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
             `data.overwrite` is false; or a trajectory is not finite.
         UserError: The folder can't be written, or a process was killed.
     """
-    missing = [i for i in range(settings.data.num_simulations) if _wanted(settings, i)]
-    held = settings.data.num_simulations - len(missing)
-    if held:
-        log.info("%d simulations are there already with these settings", held)
+    count = settings.data.num_simulations
+    missing = [i for i in range(count) if _must_simulate(settings, i)]
+    existing = count - len(missing)
+    if existing:
+        log.info("%d simulations are there already with these settings", existing)
     if not missing:
         return 0
     for warning in stability_warnings(settings):
@@ -72,10 +79,10 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
         with progress.bar("generate", len(missing) * frames, "frames") as bar:
             if workers > 1:
                 for simulation, scene in map_in_processes(
-                    _simulate_here,
+                    _simulate_in_worker,
                     missing,
                     workers,
-                    prepare=_take_simulator,
+                    prepare=_prepare_worker,
                     arguments=(simulator, partial),
                 ):
                     replace_folder(scene, scene_path(settings, simulation))
@@ -103,22 +110,22 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
 
 
 #: The simulator of a worker process, and where it writes.
-_HELD: list[tuple[Simulator, Path]] = []
+_WORKER: list[tuple[Simulator, Path]] = []
 
 
-def _take_simulator(simulator: Simulator, folder: Path) -> None:
-    _HELD[:] = [(simulator, folder)]
+def _prepare_worker(simulator: Simulator, folder: Path) -> None:
+    _WORKER[:] = [(simulator, folder)]
 
 
-def _simulate_here(simulation: int) -> Path:
-    simulator, folder = _HELD[0]
+def _simulate_in_worker(simulation: int) -> Path:
+    simulator, folder = _WORKER[0]
     # A folder each, as two processes would choose the same name for a scene.
-    own = folder / f"{simulation:06d}"
-    own.mkdir()
-    return simulator.simulate(simulation, own, lambda frame: None)
+    parent = folder / f"{simulation:06d}"
+    parent.mkdir()
+    return simulator.simulate(simulation, parent, lambda frame: None)
 
 
-def _wanted(settings: Settings, simulation: int) -> bool:
+def _must_simulate(settings: Settings, simulation: int) -> bool:
     path = scene_path(settings, simulation)
     try:
         stored = stored_description(path)
@@ -156,7 +163,7 @@ class GrowthCheck:
         self._initial: dict[str, float] = {}
 
     def check(self, field: str, values: np.ndarray, frame: int) -> None:
-        """Looks at a field at a frame, from frame 0 on.
+        """Checks a field at a frame, from frame 0 on.
 
         Raises:
             SceneError: It is not finite or diverges; names simulation and step.

@@ -10,6 +10,7 @@ import json
 import shutil
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def scene_path(settings: Settings, simulation: int) -> Path:
 
 
 def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
-    """All that the content of a simulation depends on, as it is stored beside it."""
+    """Everything that the content of a simulation depends on, as stored with it."""
     values = to_dict(settings)
     return {
         "format": SCENE_FORMAT,
@@ -68,7 +69,7 @@ def stored_description(path: Path) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Scene:
-    """A simulation on disk that was checked to be the one that is asked for."""
+    """A simulation on disk, checked to be made with `settings`."""
 
     path: Path
     simulation: int
@@ -93,9 +94,9 @@ class Scene:
     def fingerprint(self) -> str:
         """A hash that changes when the description or any file of the scene changes.
 
-        Files count by name, number (inode), size, and times of writing and of change,
-        so this reads no frame. The time of change can't be set back by a program, so a
-        file that was replaced by one of the same size and date is seen too.
+        It covers the name, inode, size, modification time and change time of every
+        file; no frame is read. A program can't set the change time back, so a file
+        that was replaced by one of the same size and date is noticed too.
 
         Raises:
             SceneError: A frame is missing.
@@ -117,7 +118,7 @@ class Scene:
         return digest.hexdigest()
 
     def read(self, field: str, frame: int) -> np.ndarray:
-        """One frame `(vector, x, y, ...)` of a field; a scalar field has one channel.
+        """One frame `(x, y, ..., vector)` of a field; a scalar field has one channel.
 
         Raises:
             SceneError: The frame is missing, torn, of another shape or not finite.
@@ -143,22 +144,43 @@ class Scene:
             ) from error
         return self._checked(file, field, data, names)
 
+    def frames(self, count: int | None = None) -> Iterator[np.ndarray]:
+        """The first `count` frames, or all, each `(x, y, ..., vector)`.
+
+        The fields come in config order, in the precision that they are stored in;
+        constant ones are read once.
+
+        Raises:
+            SceneError: A frame is missing, torn, of another shape or not finite.
+        """
+        fields = self.settings.data.fields
+        constant = {
+            field: self.read(field, 0)
+            for field in fields
+            if field in self.settings.model.physical.constant_fields
+        }
+        for frame in range(count or self.settings.data.trajectory_length):
+            values = [
+                constant[field] if field in constant else self.read(field, frame)
+                for field in fields
+            ]
+            yield np.concatenate(values, axis=-1)
+
     def _checked(
         self, file: Path, field: str, data: np.ndarray, names: tuple[str, ...]
     ) -> np.ndarray:
         resolution = self.settings.model.physical.resolution
         components = self.settings.model.physical.fields[field]
         expected = {**resolution, **({"vector": len(components)} if components else {})}
-        got = dict(zip(names, data.shape, strict=False))
-        if got != expected:
+        actual = dict(zip(names, data.shape, strict=False))
+        if actual != expected:
             raise SceneError(
-                f"`{file}` has the dims {got}; expected {expected}. {_REMEDY}"
+                f"`{file}` has the dims {actual}; expected {expected}. {_REMEDY}"
             )
         if not np.isfinite(data).all():
             raise SceneError(f"`{file}` holds NaN or infinity. {_REMEDY}")
-        order = [names.index("vector")] if components else []
-        data = data.transpose(order + [names.index(axis) for axis in resolution])
-        return data if components else data[None]
+        data = data.transpose([names.index(dim) for dim in expected])
+        return data if components else data[..., None]
 
 
 _REMEDY = (
@@ -183,10 +205,10 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
     stored = stored_description(path)
     if stored is None:
         folder = Path(settings.data.data_dir)
-        held = len(list(folder.glob("sim_*"))) if folder.is_dir() else 0
+        count = len(list(folder.glob("sim_*"))) if folder.is_dir() else 0
         raise SceneError(
             f"`{path}` doesn't exist: `data.data_dir` = `{folder}` holds"
-            f" {held or 'no'} simulations. Run the task `generate` first"
+            f" {count or 'no'} simulations. Run the task `generate` first"
             " (`general.tasks=[generate]`)."
         )
     unequal = differences(stored, scene_description(settings, simulation))
@@ -208,13 +230,29 @@ def other_settings_message(path: Path, unequal: list[tuple[str, Any, Any]]) -> s
     )
 
 
-def replace_folder(new: Path, place: Path) -> None:
-    """Moves the whole folder `new` to `place`; what was there goes afterwards."""
+def read_trajectory(
+    settings: Settings, simulation: int, frames: int | None = None
+) -> np.ndarray:
+    """The first `frames` frames of a simulation, or all, in `general.precision`.
+
+    Returns:
+        `(time, x, y, ..., vector)`.
+
+    Raises:
+        SceneError: The simulation is missing, torn or of other settings.
+    """
+    scene = open_scene(settings, simulation)
+    values = np.stack(list(scene.frames(frames)))
+    return values.astype(settings.general.precision, copy=False)
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Renames the folder `new` to `target`; a folder that was there is removed."""
     old = None
-    if place.exists():
-        old = place.with_name(f".{place.name}.old")
+    if target.exists():
+        old = target.with_name(f".{target.name}.old")
         shutil.rmtree(old, ignore_errors=True)
-        place.rename(old)
-    new.rename(place)
+        target.rename(old)
+    new.rename(target)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)

@@ -1,43 +1,156 @@
-"""Windows: one initial frame and `rollout_steps` target frames of one simulation."""
+"""Windows: one initial frame and `rollout_steps` target frames of one trajectory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+from experiment.data.channels import frame_shape
+from experiment.settings import Settings
+from experiment.system import SceneError, SettingsError
+
+#: Which windows are used: of real simulations, of generated trajectories, or both.
+_ACCESS = ("both", "real_only", "generated_only")
 
 
 @dataclass(frozen=True)
 class Windows:
-    """All windows of some simulations, numbered simulation by simulation.
+    """The windows of real simulations and, behind them, of generated trajectories.
+
+    They are numbered trajectory by trajectory; a number becomes a trajectory and a
+    frame by one division, without a table of all windows.
 
     Attributes:
-        simulations: The simulations, in config order.
-        num_frames: Frames of every simulation.
+        simulations: The real simulations, in config order.
+        num_frames: Frames of every real simulation.
         rollout_steps: Target frames of a window.
+        frame: Shape of a frame, `(x, y, ..., vector)`.
+        generated: Shape of the generated trajectories, `(simulation, time)`.
+        access: Which windows are used: `both`, `real_only` or `generated_only`.
     """
 
     simulations: Sequence[int]
     num_frames: int
     rollout_steps: int
+    frame: tuple[int, ...] = ()
+    generated: tuple[int, int] = (0, 0)
+    access: str = "real_only"
+
+    @classmethod
+    def of(cls, settings: Settings, simulations: Sequence[int]) -> "Windows":
+        """The windows of real simulations.
+
+        Raises:
+            SettingsError: There is no simulation.
+            SceneError: The simulations are shorter than a window.
+        """
+        if not simulations:
+            raise SettingsError(
+                "a dataset needs a simulation; got none. Name some in"
+                " `trainer.train_sim`, `trainer.val_sim` or `evaluation.test_sim`."
+            )
+        windows = cls(
+            tuple(simulations),
+            settings.data.trajectory_length,
+            settings.trainer.rollout_steps,
+            frame_shape(settings),
+        )
+        windows._check_length(f"simulation {simulations[0]}", windows.num_frames)
+        return windows
+
+    def augmented(self, trajectories: np.ndarray | None, access: str) -> "Windows":
+        """The same real windows with those of generated trajectories.
+
+        Args:
+            trajectories: `(simulation, time, x, y, ..., vector)`; None removes the
+                generated windows.
+            access: `both`, `real_only` or `generated_only`.
+
+        Raises:
+            ValueError: `access` is unknown.
+            SettingsError: There is no trajectory.
+            SceneError: They have another grid or other channels, or are shorter than a
+                window.
+        """
+        if trajectories is None:
+            return replace(self, generated=(0, 0), access="real_only")
+        if access not in _ACCESS:
+            raise ValueError(f"`access` is {access!r}; expected one of {_ACCESS}")
+        if not len(trajectories):
+            raise SettingsError(
+                "augmentation needs a generated trajectory; got none. Augment with None"
+                " to go on with the real ones alone."
+            )
+        if trajectories.shape[2:] != self.frame:
+            raise SceneError(
+                f"the generated trajectories are {trajectories.shape} (simulation,"
+                f" time, x, ..., vector); expected (simulation, time,"
+                f" {', '.join(map(str, self.frame))})."
+            )
+        count, frames = trajectories.shape[:2]
+        self._check_length("generated simulation 0", frames)
+        return replace(self, generated=(count, frames), access=access)
+
+    def _check_length(self, name: str, frames: int) -> None:
+        if frames < self.window_frames:
+            raise SceneError(
+                f"{name} has {frames} frames; a window of `trainer.rollout_steps` ="
+                f" {self.rollout_steps} needs {self.window_frames}. Lower"
+                " `trainer.rollout_steps` or make longer trajectories."
+            )
+
+    @property
+    def window_frames(self) -> int:
+        """Frames of a window."""
+        return self.rollout_steps + 1
 
     @property
     def per_simulation(self) -> int:
-        """Windows of one simulation: `num_frames - rollout_steps`."""
+        """Windows of one real simulation: `num_frames - rollout_steps`."""
         return self.num_frames - self.rollout_steps
 
-    def __len__(self) -> int:
+    @property
+    def num_real(self) -> int:
+        """Windows of real simulations that are used."""
+        if self.access == "generated_only":
+            return 0
         return len(self.simulations) * self.per_simulation
 
+    def __len__(self) -> int:
+        if self.access == "real_only":
+            return self.num_real
+        count, frames = self.generated
+        return self.num_real + count * (frames - self.rollout_steps)
+
     def locate(self, index: int) -> tuple[int, int]:
-        """The simulation and the first frame of window `index`.
+        """The trajectory and the first frame of window `index`.
+
+        Returns:
+            The trajectory's index: that of a real simulation in `simulations`; the
+            generated ones are counted on behind these.
 
         Raises:
             IndexError: There is no such window.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
-        place, start = divmod(index, self.per_simulation)
-        return self.simulations[place], start
+        if index < self.num_real:
+            return divmod(index, self.per_simulation)
+        each = self.generated[1] - self.rollout_steps
+        trajectory, start = divmod(index - self.num_real, each)
+        return len(self.simulations) + trajectory, start
+
+    def locate_all(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`locate` for an array of windows that exist: trajectories, first frames."""
+        if self.num_real == len(self):
+            return np.divmod(indices, self.per_simulation)
+        behind = indices - self.num_real
+        each = self.generated[1] - self.rollout_steps
+        trajectory, start = np.divmod(behind, each)
+        trajectory += len(self.simulations)
+        real = np.flatnonzero(behind < 0)
+        trajectory[real], start[real] = np.divmod(indices[real], self.per_simulation)
+        return trajectory, start
 
 
 def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -49,7 +162,7 @@ def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def chosen_windows(count: int, wanted: int) -> np.ndarray:
-    """Numbers of the windows that the parameters are learned from, evenly spread.
+    """Indices of the windows that the parameters are learned from, evenly spread.
 
     Args:
         count: Windows that there are.

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import Equation, State
 from experiment.equations.waves import random_waves
-from experiment.system import Count, NotNegative, Positive, STRICT
+from experiment.system import STRICT, Count, NotNegative, Positive
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from experiment.equations.base import Equation, State
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.waves import random_waves
-from experiment.system import Count, NotNegative, STRICT, SettingsError
+from experiment.system import STRICT, Count, NotNegative, SettingsError
 
 _VISCOSITY = "model.physical.pde_params.viscosity"
 

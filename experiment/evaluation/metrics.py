@@ -1,6 +1,6 @@
-"""Errors and statistics of roll-outs, in NumPy; neither side owns them.
+"""Errors and statistics of roll-outs, in NumPy.
 
-A trajectory is `(time, vector, x, y, ...)`. All reductions run in float64.
+A trajectory is `(time, x, y, ..., vector)`. All reductions run in float64.
 """
 
 import numpy as np
@@ -33,13 +33,13 @@ def rmse(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
 def correlation(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Pearson correlation of every frame, `(time,)`.
 
-    Each channel's mean over cells is taken off first; the sums run over channels and
+    Each channel's mean over cells is subtracted first; the sums run over channels and
     cells. A frame without variance on one side has the correlation 0, and 1 if both
     sides are equal.
     """
     _same_shape(prediction, reference)
-    cells = tuple(range(2, prediction.ndim))
     axes = tuple(range(1, prediction.ndim))
+    cells = axes[:-1]
     p, r = _wide(prediction), _wide(reference)
     p = p - p.mean(cells, keepdims=True)
     r = r - r.mean(cells, keepdims=True)
@@ -76,12 +76,12 @@ def energy(trajectory: np.ndarray) -> np.ndarray:
     For a velocity this is the kinetic energy per mass, m^2/s^2.
     """
     axes = tuple(range(1, trajectory.ndim))
-    cells = np.prod(trajectory.shape[2:])
+    cells = np.prod(trajectory.shape[1:-1])
     return 0.5 * np.square(_wide(trajectory)).sum(axes) / cells
 
 
 def spectrum(frame: np.ndarray) -> np.ndarray:
-    """Radially binned energy spectrum of one frame `(vector, x, y, ...)`.
+    """Radially binned energy spectrum of one frame `(x, y, ..., vector)`.
 
     With the Fourier transform normalised by the number of cells,
     `E(k) = 1/2 sum |u_hat|^2` over all channels and all wave vectors whose length in
@@ -92,10 +92,10 @@ def spectrum(frame: np.ndarray) -> np.ndarray:
     Returns:
         `(min(x, y, ...) // 2 + 1,)`, k = 0, 1, ...
     """
-    shape = frame.shape[1:]
-    axes = tuple(range(1, frame.ndim))
+    shape = frame.shape[:-1]
+    axes = tuple(range(len(shape)))
     modes = np.fft.fftn(_wide(frame), axes=axes) / np.prod(shape)
-    power = 0.5 * np.square(np.abs(modes)).sum(0)
+    power = 0.5 * np.square(np.abs(modes)).sum(-1)
     waves = np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij")
     length = np.rint(np.sqrt(sum(np.square(w) for w in waves))).astype(int)
     largest = min(shape) // 2
@@ -111,5 +111,5 @@ def _same_shape(prediction: np.ndarray, reference: np.ndarray) -> None:
     if prediction.shape != reference.shape:
         raise ValueError(
             f"`prediction` is {prediction.shape}, `reference` {reference.shape};"
-            " expected the same (time, vector, x, ...)"
+            " expected the same (time, x, ..., vector)"
         )

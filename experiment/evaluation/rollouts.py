@@ -1,4 +1,4 @@
-"""Task `evaluate`: roll out on unseen simulations, beside persistence."""
+"""Task `evaluate`: forecasts of unseen simulations, compared with the truth."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiment.data import ChannelPlan, channel_plan, open_scene
+from experiment.data import ChannelPlan, as_slice, channel_plan, read_trajectory
 from experiment.evaluation import metrics
 from experiment.evaluation.recovered import RecoveredParameter
 from experiment.settings import Settings
@@ -15,14 +15,15 @@ from experiment.training import PHYSICAL, SYNTHETIC
 
 log = logging.getLogger(__name__)
 
-#: Rolls a state `(vector, x, y, ...)` out: `(steps + 1, vector, x, y, ...)`.
+#: Rolls states `(simulation, x, y, ..., vector)` out to a number of frames, the initial
+#: one included: `(simulation, time, x, y, ..., vector)`.
 Forecast = Callable[[np.ndarray, int], np.ndarray]
 PERSISTENCE = "persistence"
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Forecasts of one simulation beside the truth, `(time, vector, x, y, ...)`."""
+    """Forecasts of one simulation and the truth, `(time, x, y, ..., vector)`."""
 
     simulation: int
     reference: np.ndarray
@@ -48,24 +49,10 @@ class EvaluationResult:
     parameters: Sequence[RecoveredParameter]
 
 
-def persistence(state: np.ndarray, steps: int) -> np.ndarray:
-    """The forecast that nothing moves, `(steps + 1, vector, x, y, ...)`."""
-    return np.broadcast_to(state, (steps + 1, *state.shape))
-
-
-def read_trajectory(settings: Settings, simulation: int, frames: int) -> np.ndarray:
-    """A simulation's first frames `(time, vector, x, y, ...)` in `general.precision`.
-
-    Raises:
-        SceneError: The simulation is missing, torn or of other settings.
-    """
-    scene = open_scene(settings, simulation)
-    return np.stack(
-        [
-            np.concatenate([scene.read(field, t) for field in settings.data.fields])
-            for t in range(frames)
-        ]
-    ).astype(settings.general.precision)
+def persistence(states: np.ndarray, frames: int) -> np.ndarray:
+    """The forecast that nothing changes."""
+    shape = (len(states), frames, *states.shape[1:])
+    return np.broadcast_to(states[:, None], shape)
 
 
 def evaluate(
@@ -124,10 +111,10 @@ def _check_names(
 def _roll_out(
     name: str, forecast: Forecast, simulation: int, reference: np.ndarray
 ) -> np.ndarray:
-    """One forecast `(time, vector, x, y, ...)`, nan where it failed."""
+    """One forecast `(time, x, y, ..., vector)`, nan where it failed."""
     try:
         # A copy: a forecast that works in place would change the truth.
-        values = forecast(reference[0].copy(), len(reference) - 1)
+        values = forecast(reference[:1].copy(), len(reference))
     except UserError as error:
         # The other forecasts are still worth measuring; this one counts as lost.
         log.warning(
@@ -140,11 +127,12 @@ def _roll_out(
         values = np.full_like(reference, np.nan)
         values[0] = reference[0]
         return values
-    if values.shape != reference.shape:
+    if values.shape != (1, *reference.shape):
         raise ValueError(
-            f"the forecast `{name}` is {values.shape}; expected the same as"
-            f" the reference, {reference.shape} (time, vector, x, ...)"
+            f"the forecast `{name}` is {values.shape}; expected the same as the"
+            f" reference, {(1, *reference.shape)} (simulation, time, x, ..., vector)"
         )
+    values = values[0]
     bad = first_bad_frame(values)
     if bad is not None:
         log.warning(
@@ -167,21 +155,19 @@ def first_bad_frame(values: np.ndarray) -> int | None:
 def _curves(
     rollout: Rollout, plan: ChannelPlan, settings: Settings
 ) -> list[dict[str, str | float]]:
-    moving = list(plan.dynamic)
-    reference = rollout.reference[:, moving]
+    reference = take_channels(rollout.reference, plan.dynamic)
     rows = []
     for name, values in rollout.forecasts.items():
-        moved = values[:, moving]
+        predicted = take_channels(values, plan.dynamic)
         columns: dict[str, np.ndarray] = {
-            "nrmse": metrics.nrmse(moved, reference),
-            "correlation": metrics.correlation(moved, reference),
-            "energy": metrics.energy(moved),
+            "nrmse": metrics.nrmse(predicted, reference),
+            "correlation": metrics.correlation(predicted, reference),
+            "energy": metrics.energy(predicted),
             "energy_reference": metrics.energy(reference),
         }
         for field in plan.dynamic_fields:
-            place = [plan.names.index(n) for n in plan.of_field(field)]
             columns[f"rmse_{field}"] = metrics.rmse(
-                values[:, place], rollout.reference[:, place]
+                *_of_field(field, plan, values, rollout.reference)
             )
         for t in range(len(reference)):
             rows.append(
@@ -196,8 +182,23 @@ def _curves(
     return rows
 
 
+def take_channels(values: np.ndarray, channels: Sequence[int]) -> np.ndarray:
+    """Channels of `(..., vector)` by their positions; a view where that is possible."""
+    positions = as_slice(tuple(channels))
+    # NumPy would put an axis that is indexed by a list first in memory.
+    return (
+        np.take(values, channels, -1) if positions is None else values[..., positions]
+    )
+
+
+def _of_field(
+    field: str, plan: ChannelPlan, *trajectories: np.ndarray
+) -> list[np.ndarray]:
+    channels = [plan.names.index(name) for name in plan.of_field(field)]
+    return [take_channels(values, channels) for values in trajectories]
+
+
 def _spectra(rollout: Rollout, plan: ChannelPlan) -> list[dict[str, str | float]]:
-    moving = list(plan.dynamic)
     sides = {"reference": rollout.reference, **rollout.forecasts}
     return [
         {
@@ -208,39 +209,35 @@ def _spectra(rollout: Rollout, plan: ChannelPlan) -> list[dict[str, str | float]
             "energy": float(energy),
         }
         for name, values in sides.items()
-        for waves, energy in enumerate(metrics.spectrum(values[-1, moving]))
+        for waves, energy in enumerate(
+            metrics.spectrum(take_channels(values[-1], plan.dynamic))
+        )
     ]
 
 
 def _summary(
     name: str, rollouts: Sequence[Rollout], plan: ChannelPlan, settings: Settings
 ) -> dict[str, str | float]:
-    moving = list(plan.dynamic)
     dt = settings.model.physical.dt
     row: dict[str, str | float] = {"forecast": name}
-    errors = [
-        metrics.nrmse(r.forecasts[name][:, moving], r.reference[:, moving])
-        for r in rollouts
+    pairs = [
+        (
+            take_channels(rollout.forecasts[name], plan.dynamic),
+            take_channels(rollout.reference, plan.dynamic),
+        )
+        for rollout in rollouts
     ]
+    errors = [metrics.nrmse(*pair) for pair in pairs]
     row["nrmse_mean"] = float(np.mean([e[1:].mean() for e in errors]))
     row["nrmse_first"] = float(np.mean([e[1] for e in errors]))
     row["nrmse_last"] = float(np.mean([e[-1] for e in errors]))
     for field in plan.dynamic_fields:
-        place = [plan.names.index(n) for n in plan.of_field(field)]
-        row[f"rmse_{field}"] = float(
-            np.mean(
-                [
-                    metrics.rmse(r.forecasts[name][1:, place], r.reference[1:, place])
-                    for r in rollouts
-                ]
-            )
-        )
-    times = [
-        metrics.correlation_time(
-            r.forecasts[name][:, moving], r.reference[:, moving], dt
-        )
-        for r in rollouts
-    ]
+        errors = [
+            metrics.rmse(*_of_field(field, plan, r.forecasts[name], r.reference))[1:]
+            for r in rollouts
+        ]
+        row[f"rmse_{field}"] = float(np.mean(errors))
+    times = [metrics.correlation_time(*pair, dt) for pair in pairs]
     row["correlation_time"] = float(np.mean([time for time, _ in times]))
     # The time is a lower bound as soon as one roll-out never lost its correlation.
     row["correlation_time_is"] = "=" if all(met for _, met in times) else ">="

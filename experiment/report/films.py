@@ -12,7 +12,13 @@ from PIL import Image
 
 from experiment.data import channel_plan
 from experiment.evaluation import Rollout, first_bad_frame
-from experiment.report.drawing import drawable, largest_size, save_figure, show_field, unit_of
+from experiment.report.drawing import (
+    drawable,
+    largest_size,
+    save_figure,
+    show_field,
+    unit_of,
+)
 from experiment.settings import Settings
 from experiment.system import write_whole
 
@@ -138,5 +144,5 @@ def _channel(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reference and forecast of one channel, `(time, x, y)` each."""
     model, channel = shown
-    place = channel_plan(settings).names.index(channel)
-    return rollout.reference[:, place], rollout.forecasts[model][:, place]
+    index = channel_plan(settings).names.index(channel)
+    return rollout.reference[..., index], rollout.forecasts[model][..., index]

@@ -8,8 +8,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.data import ChannelPlan, channel_plan
-from experiment.evaluation import EvaluationResult, PERSISTENCE, first_bad_frame, metrics
-from experiment.report.drawing import STYLES, largest_size, lower_top, save_figure, unit_of
+from experiment.evaluation import (
+    PERSISTENCE,
+    EvaluationResult,
+    first_bad_frame,
+    metrics,
+    take_channels,
+)
+from experiment.report.drawing import (
+    STYLES,
+    largest_size,
+    lower_top,
+    save_figure,
+    unit_of,
+)
 from experiment.report.films import draw_film, draw_rollout
 from experiment.report.losses import draw_losses
 from experiment.report.parameters import draw_parameters
@@ -88,13 +100,15 @@ def _endings(result: EvaluationResult) -> dict[str, str]:
 def _error_curves(
     result: EvaluationResult, settings: Settings, plan: ChannelPlan
 ) -> Figure:
-    moving = list(plan.dynamic)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     time = np.arange(settings.evaluation.num_frames) * settings.model.physical.dt
     for name in result.rollouts[0].forecasts:
         curves = [
-            metrics.nrmse(r.forecasts[name][:, moving], r.reference[:, moving])
+            metrics.nrmse(
+                take_channels(r.forecasts[name], plan.dynamic),
+                take_channels(r.reference, plan.dynamic),
+            )
             for r in result.rollouts
         ]
         # The error of the initial frame is 0, which a logarithmic axis can't show.
@@ -128,16 +142,16 @@ def _label(name: str, curve: np.ndarray, time: np.ndarray) -> str:
 
 
 def _energy(result: EvaluationResult, settings: Settings, plan: ChannelPlan) -> Figure:
-    moving = list(plan.dynamic)
     rollout = result.rollouts[0]
+    reference = take_channels(rollout.reference, plan.dynamic)
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     time = np.arange(settings.evaluation.num_frames) * settings.model.physical.dt
     for name, values in {"reference": rollout.reference, **rollout.forecasts}.items():
-        energy = metrics.energy(values[:, moving])
+        energy = metrics.energy(take_channels(values, plan.dynamic))
         axes.plot(time, energy, STYLES[name], label=_label(name, energy, time))
     axes.set_ylim(bottom=0)
-    lower_top(axes, 3 * largest_size(metrics.energy(rollout.reference[:, moving])))
+    lower_top(axes, 3 * largest_size(metrics.energy(reference)))
     axes.set_xlabel("time in s")
     unit = unit_of(plan.dynamic_names[0], settings)
     axes.set_ylabel(f"energy, half the mean square, in ({unit})²")
@@ -148,7 +162,6 @@ def _energy(result: EvaluationResult, settings: Settings, plan: ChannelPlan) -> 
 
 
 def _spectra(result: EvaluationResult, settings: Settings, plan: ChannelPlan) -> Figure:
-    moving = list(plan.dynamic)
     rollout = result.rollouts[0]
     last = settings.evaluation.num_frames - 1
     figure = Figure(figsize=(9.6, 4.0), layout="constrained")
@@ -156,7 +169,7 @@ def _spectra(result: EvaluationResult, settings: Settings, plan: ChannelPlan) ->
     for axes, frame in zip(figure.subplots(1, 2, sharey=True), frames, strict=True):
         shown = {"reference": rollout.reference, **rollout.forecasts}
         for name, values in shown.items():
-            energy = metrics.spectrum(values[frame, moving])
+            energy = metrics.spectrum(take_channels(values[frame], plan.dynamic))
             waves = np.arange(len(energy))
             drawn = np.isfinite(values[list(frames)]).all()
             label = name if drawn else f"{name} (not finite)"
@@ -166,9 +179,10 @@ def _spectra(result: EvaluationResult, settings: Settings, plan: ChannelPlan) ->
         axes.grid(alpha=0.3)
     unit = unit_of(plan.dynamic_names[0], settings)
     # Persistence keeps an initial state without short waves, down to rounding.
-    seen = metrics.spectrum(rollout.reference[last, moving])[1:]
-    figure.axes[0].set_ylim(bottom=max(float(seen.min()), 1e-30) / 30)
-    lower_top(figure.axes[0], 100 * largest_size(seen))
+    reference = take_channels(rollout.reference[last], plan.dynamic)
+    energy = metrics.spectrum(reference)[1:]
+    figure.axes[0].set_ylim(bottom=max(float(energy.min()), 1e-30) / 30)
+    lower_top(figure.axes[0], 100 * largest_size(energy))
     figure.axes[0].set_ylabel(f"energy of a wave number in ({unit})²")
     figure.axes[0].legend()
     figure.suptitle(f"Spectra, unseen simulation {rollout.simulation}")

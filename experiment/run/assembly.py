@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,9 +11,29 @@ from experiment.data import Simulator
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.folder import RunFolder
 from experiment.run.tasks import Components, Evaluated
-from experiment.settings import COMPONENTS, Settings, implementation, parameter_ranges, source_of
+from experiment.settings import (
+    COMPONENTS,
+    Settings,
+    implementation,
+    parameter_ranges,
+    source_of,
+)
 from experiment.system import Progress
-from experiment.training import HybridTraining, LearnerState, PHYSICAL, PhysicalLearner, PhysicalTraining, SYNTHETIC, SyntheticLearner, SyntheticTraining, checkpoint_path, load_checkpoint, load_for_model, physical_rounds, training_settings
+from experiment.training import (
+    PHYSICAL,
+    SYNTHETIC,
+    HybridTraining,
+    LearnerState,
+    PhysicalLearner,
+    PhysicalTraining,
+    SyntheticLearner,
+    SyntheticTraining,
+    checkpoint_path,
+    load_checkpoint,
+    load_for_model,
+    physical_rounds,
+    training_settings,
+)
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +124,7 @@ def run_training(
         build_physical_training(settings, parts, progress).train(run, progress)
         return 0
     if settings.general.mode == "synthetic":
-        synthetic, _ = build_synthetic_training(settings, parts, progress)
+        synthetic = build_synthetic_training(settings, parts, progress)
         synthetic.train(run, progress)
         return synthetic.batches_seen
     hybrid = build_hybrid_training(settings, parts, progress)
@@ -113,8 +134,8 @@ def run_training(
 
 def build_synthetic_training(
     settings: Settings, parts: Parts, progress: Progress | None = None
-) -> tuple[SyntheticTraining, Any]:
-    """The training of the surrogate, and the loader of its training windows.
+) -> SyntheticTraining:
+    """The training of the surrogate.
 
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
@@ -132,7 +153,7 @@ def build_synthetic_training(
         )
     model = parts.build_model(settings)
     learner = parts.build_synthetic_learner(settings, model)
-    return SyntheticTraining(settings, learner, train, validate), train
+    return SyntheticTraining(settings, learner, train, validate)
 
 
 def build_physical_training(
@@ -150,9 +171,9 @@ def build_hybrid_training(
     """The training of both models, whatever the sides of their parts."""
     settings = training_settings(settings)
     kind = implementation(settings, "hybrid", settings.migration.hybrid)
-    synthetic, loader = build_synthetic_training(settings, parts, progress)
+    synthetic = build_synthetic_training(settings, parts, progress)
     physical = build_physical_training(settings, parts, progress)
-    return kind(settings, synthetic, loader, physical)
+    return kind(settings, synthetic, physical)
 
 
 def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
@@ -178,7 +199,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         path = paths[SYNTHETIC]
         checkpoint = load_for_model(path, settings, learner.state().weights)
         learner.load(LearnerState(checkpoint.weights))
-        forecasts[SYNTHETIC] = _temporary(learner.predict)
+        forecasts[SYNTHETIC] = learner.predict
         histories[SYNTHETIC] = checkpoint.state.history
         facts |= {
             "checkpoint": path,
@@ -203,7 +224,7 @@ def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
     learner = parts.build_physical_learner(settings)
-    return _temporary(lambda states, frames: learner.rollout(weights, states, frames))
+    return partial(learner.rollout, weights)
 
 
 def recovered_parameters(
@@ -219,9 +240,3 @@ def recovered_parameters(
         sides = (np.broadcast_to(side, shape) for side in (truth, guess, value))
         rows.append(RecoveredParameter(name, numbers.unit, *sides))
     return rows
-
-
-def _temporary(forecast: Any) -> Any:
-    return lambda state, steps: np.moveaxis(
-        forecast(np.moveaxis(state, 0, -1)[None], steps + 1)[0], -1, 1
-    )

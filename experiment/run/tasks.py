@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from experiment.data import Simulator, generate
-from experiment.evaluation import Forecast, RecoveredParameter, evaluate, parameter_table, summary_table, write_evaluation
-from experiment.report import write_report
+from experiment.evaluation import (
+    Forecast,
+    RecoveredParameter,
+    evaluate,
+    parameter_table,
+    summary_table,
+    write_evaluation,
+)
 from experiment.run.folder import RunFolder
 from experiment.settings import COMPONENTS, Settings, settings_warnings
 from experiment.system import Progress, UserError, versions
@@ -91,8 +97,8 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
 def _evaluate(
     settings: Settings, components: Components, run: RunFolder, progress: Progress
 ) -> None:
-    # matplotlib takes a second to import, which the other tasks need not wait for.
-    from experiment.report import draw_evaluation
+    # matplotlib takes a while to import, which the other tasks need not wait for.
+    from experiment.report import draw_evaluation, write_report
 
     evaluated = components.evaluation()
     result = evaluate(settings, evaluated.forecasts, evaluated.parameters)

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations import AnyEquation, LearnableParameter
 from experiment.settings.registry import ARCHITECTURES, SIDES
-from experiment.system import Count, Index, Name, NotNegative, Positive, STRICT, one_of
+from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
 
 
 def _amp_word(value: Any) -> Any:

@@ -1,11 +1,34 @@
 """What everything stands on: errors, files, arrays, processes, progress."""
 
-from experiment.system.arrays import TornFile, load_arrays, open_arrays, read_facts, save_arrays, verify_checksum
-from experiment.system.errors import CheckpointError, SceneError, SettingsError, Stopped, TrainingError, UserError, spelling_hint
+from experiment.system.arrays import (
+    TornFile,
+    load_arrays,
+    open_arrays,
+    read_facts,
+    save_arrays,
+    verify_checksum,
+)
+from experiment.system.errors import (
+    CheckpointError,
+    SceneError,
+    SettingsError,
+    Stopped,
+    TrainingError,
+    UserError,
+    spelling_hint,
+)
 from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.process import keep_freed_memory
 from experiment.system.progress import Bar, Progress
-from experiment.system.types import Count, Index, Name, NotNegative, Positive, STRICT, one_of
+from experiment.system.types import (
+    STRICT,
+    Count,
+    Index,
+    Name,
+    NotNegative,
+    Positive,
+    one_of,
+)
 from experiment.system.versions import versions
 from experiment.system.workers import map_in_processes
 

@@ -1,10 +1,35 @@
 """Training loops over small learners, their log, and checkpoints."""
 
-from experiment.training.checkpoints import BEST, Checkpoint, LAST, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, TrainingState, checkpoint_path, load_checkpoint, load_for_model
-from experiment.training.hybrid import HybridTraining, new_states, physical_rounds, training_settings
+from experiment.training.checkpoints import (
+    BEST,
+    LAST,
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
+    SYNTHETIC,
+    Checkpoint,
+    TrainingState,
+    checkpoint_path,
+    load_checkpoint,
+    load_for_model,
+)
+from experiment.training.hybrid import (
+    HybridTraining,
+    new_states,
+    physical_rounds,
+    training_settings,
+)
 from experiment.training.initial_weights import draw_weights, initial_weights
-from experiment.training.learners import LearnerState, LossCheck, Minimum, PhysicalLearner, SyntheticLearner, Unbounded
+from experiment.training.learners import (
+    LearnerState,
+    LossCheck,
+    Minimum,
+    PhysicalLearner,
+    SyntheticLearner,
+    Unbounded,
+)
 from experiment.training.physical import PhysicalTraining
+from experiment.training.schedule import next_rate
 from experiment.training.synthetic import SyntheticTraining
 
 __all__ = [
@@ -31,6 +56,7 @@ __all__ = [
     "load_checkpoint",
     "load_for_model",
     "new_states",
+    "next_rate",
     "physical_rounds",
     "training_settings",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from experiment.data import channel_plan
 from experiment.settings import Settings
 from experiment.system import Progress, TrainingError
-from experiment.training.learners import AugmentedLoader, Record
+from experiment.training.learners import Record
 from experiment.training.physical import PhysicalTraining
 from experiment.training.synthetic import SyntheticTraining
 
@@ -31,8 +31,7 @@ class HybridTraining:
 
     Args:
         settings: The settings of the run.
-        synthetic: Training of the synthetic model.
-        loader: Its training windows.
+        synthetic: Training of the synthetic model; its loader takes trajectories.
         physical: Training of the physical model.
     """
 
@@ -40,13 +39,11 @@ class HybridTraining:
         self,
         settings: Settings,
         synthetic: SyntheticTraining,
-        loader: AugmentedLoader,
         physical: PhysicalTraining,
     ) -> None:
         self.settings = settings
         self.synthetic = synthetic
         self.physical = physical
-        self._loader = loader
 
     def train(self, record: Record, progress: Progress) -> None:
         """Trains both to the end.
@@ -72,7 +69,7 @@ class HybridTraining:
             if self.physical.state.epoch < rounds:
                 self.teach_physical(states, cycle)
                 self.physical.train(record, progress, until=rounds)
-        self._loader.augment(None, "real_only")
+        self.synthetic.train_loader.augment(None, "real_only")
         self.physical.learner.augment(None, "real_only")
 
     def teach_synthetic(self, states: np.ndarray, cycle: int) -> None:
@@ -89,7 +86,9 @@ class HybridTraining:
             self.physical.parameters, states, self.settings.data.trajectory_length
         )
         _refuse_not_finite(generated, "the physical model's roll-out", cycle)
-        self._loader.augment(generated, self.settings.trainer.data_access)
+        self.synthetic.train_loader.augment(
+            generated, self.settings.trainer.data_access
+        )
         log.info("cycle %d: %d generated simulations", cycle + 1, len(generated))
 
     def teach_physical(self, states: np.ndarray, cycle: int) -> None:

@@ -10,7 +10,13 @@ from typing import Any
 
 from experiment.settings import Settings
 from experiment.system import Stopped, TrainingError
-from experiment.training.checkpoints import Checkpoint, TrainingState, checkpoint_path, checkpoints_of, save_checkpoint
+from experiment.training.checkpoints import (
+    Checkpoint,
+    TrainingState,
+    checkpoint_path,
+    checkpoints_of,
+    save_checkpoint,
+)
 from experiment.training.learners import Record
 from experiment.training.stop import StopSignal
 

@@ -9,7 +9,14 @@ import numpy as np
 
 from experiment.settings import Settings, parameter_ranges, to_dict
 from experiment.system import CheckpointError, Progress, versions
-from experiment.training.checkpoints import Checkpoint, PHYSICAL, TrainingState, check_resumable, first_leaf_that_differs, load_checkpoint
+from experiment.training.checkpoints import (
+    PHYSICAL,
+    Checkpoint,
+    TrainingState,
+    check_resumable,
+    first_leaf_that_differs,
+    load_checkpoint,
+)
 from experiment.training.learners import PhysicalLearner, Record
 from experiment.training.log import TrainingLog
 from experiment.training.stop import StopSignal

@@ -6,8 +6,20 @@ from dataclasses import replace
 
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
-from experiment.training.checkpoints import Checkpoint, SYNTHETIC, TrainingState, check_resumable, load_for_model
-from experiment.training.learners import LearnerState, Loader, Record, SyntheticLearner
+from experiment.training.checkpoints import (
+    SYNTHETIC,
+    Checkpoint,
+    TrainingState,
+    check_resumable,
+    load_for_model,
+)
+from experiment.training.learners import (
+    AugmentedLoader,
+    LearnerState,
+    Loader,
+    Record,
+    SyntheticLearner,
+)
 from experiment.training.log import TrainingLog
 from experiment.training.schedule import next_rate
 from experiment.training.stop import StopSignal
@@ -29,15 +41,15 @@ class SyntheticTraining:
         self,
         settings: Settings,
         learner: SyntheticLearner,
-        train_loader: Loader,
+        train_loader: AugmentedLoader,
         val_loader: Loader | None,
     ) -> None:
         self.settings = settings
         self.learner = learner
         #: Batches that went through the model in this process, validation included.
         self.batches_seen = 0
-        self._train_loader = train_loader
-        self._val_loader = val_loader
+        self.train_loader = train_loader
+        self.val_loader = val_loader
         rate = settings.trainer.synthetic.learning_rate
         self._log = TrainingLog(
             settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
@@ -88,8 +100,8 @@ class SyntheticTraining:
         self.begin(record)
         every = self.settings.trainer.synthetic.epochs
         epochs = every if until is None else min(until, every)
-        self._train_loader.set_epoch(0)
-        batches = len(self._train_loader)
+        self.train_loader.set_epoch(0)
+        batches = len(self.train_loader)
         done = self.state.epoch * batches + self.state.position
         with (
             StopSignal() as stop,
@@ -104,8 +116,8 @@ class SyntheticTraining:
 
     def _epoch(self, record: Record, bar: Bar, stop: StopSignal) -> None:
         started = time.monotonic()
-        self._train_loader.set_epoch(self.state.epoch, self.state.position)
-        for windows in self._train_loader:
+        self.train_loader.set_epoch(self.state.epoch, self.state.position)
+        for windows in self.train_loader:
             loss = self.learner.step(windows, self._check)
             self._count(loss, self.learner.samples(windows))
             bar.step(epoch=self.state.epoch + 1, loss=loss)
@@ -145,12 +157,12 @@ class SyntheticTraining:
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""
-        if self._val_loader is None:
+        if self.val_loader is None:
             return None
-        self._val_loader.set_epoch(0)
+        self.val_loader.set_epoch(0)
         total, samples = 0.0, 0
         with self.learner.evaluation():
-            for windows in self._val_loader:
+            for windows in self.val_loader:
                 count = self.learner.samples(windows)
                 total += self.learner.loss(windows) * count
                 samples += count

@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 class TrajectoryCache:
     """Trajectories `(vector, time, x, y)` of simulations, memory-mapped.
 
-    A simulation's Scene is read once and stored as one safetensors file, with a hash of
-    the Scene that it was made from. The file is mapped, not read, so its pages belong
-    to the file and can leave memory at any time; at most `cache.open_simulations`
-    files are open, the least recently used one goes first. With `cache.dir` null
-    nothing is stored, and so many simulations are held in memory.
+    A simulation's Scene is read once and stored as one safetensors file, with the
+    Scene's fingerprint. The file is mapped, not read, so the system can take its pages
+    out of memory at any time. At most `cache.open_simulations` files are open; the
+    least recently used one is closed first. With `cache.dir` null nothing is stored,
+    and the same number of simulations is kept in memory.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        cached = settings.cache.dir
-        self._folder = Path(cached) / "legacy" if cached is not None else None
+        folder = settings.cache.dir
+        self._folder = Path(folder) / "legacy" if folder is not None else None
         self._open: OrderedDict[int, torch.Tensor] = OrderedDict()
         self._verified: dict[int, tuple[str, str]] = {}
 
@@ -85,7 +85,7 @@ class TrajectoryCache:
 
     @staticmethod
     def _reason_to_build(path: Path, source: str) -> str | None:
-        """Why the file must be built: None if it need not, empty if it isn't there."""
+        """Why the file must be built: None if it need not, empty if it is missing."""
         try:
             made_from = read_facts(path).get("source")
         except FileNotFoundError:
@@ -100,22 +100,16 @@ class TrajectoryCache:
         save_arrays(path, {"trajectory": self._read(scene)}, {"source": source})
 
     def _read(self, scene: Scene) -> np.ndarray:
-        fields = self._settings.data.fields
-        frames = range(self._settings.data.trajectory_length)
-        return np.stack(
-            [
-                np.concatenate([scene.read(field, frame) for field in fields])
-                for frame in frames
-            ],
-            axis=1,
-        ).astype(self._settings.general.precision)
+        """The trajectory `(vector, time, x, y, ...)`, contiguous."""
+        trajectory = np.moveaxis(np.stack(list(scene.frames())), -1, 0)
+        return trajectory.astype(self._settings.general.precision, order="C")
 
     def _mapped(self, path: Path, simulation: int) -> torch.Tensor:
         with open_arrays(path, "pt") as (file, metadata):
             trajectory = file.get_tensor("trajectory")
         # Once for each content: checking reads every page.
-        mark = (metadata["checksum"], metadata["facts"])
-        if self._verified.get(simulation) != mark:
+        content = (metadata["checksum"], metadata["facts"])
+        if self._verified.get(simulation) != content:
             verify_checksum(path, {"trajectory": trajectory.numpy()}, metadata)
-            self._verified[simulation] = mark
+            self._verified[simulation] = content
         return trajectory

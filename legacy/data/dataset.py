@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from experiment.data import Windows
 from experiment.settings import Settings
-from experiment.system import SceneError
+from experiment.system import Progress
 from legacy.data.cache import TrajectoryCache
 
 
@@ -17,71 +17,61 @@ class WindowDataset(Dataset[torch.Tensor]):
 
     Args:
         settings: The settings of the run.
-        simulations: The simulations, in config order.
+        simulations: The real simulations, in config order.
+        progress: Shows how many simulations have been opened.
+
+    Attributes:
+        windows: Which windows there are.
 
     Raises:
+        SettingsError: There is no simulation.
         SceneError: A Scene is missing, torn or of other settings.
     """
 
-    def __init__(self, settings: Settings, simulations: Sequence[int]) -> None:
-        self.windows = Windows(
-            simulations,
-            settings.data.trajectory_length,
-            settings.trainer.rollout_steps,
-        )
+    def __init__(
+        self,
+        settings: Settings,
+        simulations: Sequence[int],
+        progress: Progress | None = None,
+    ) -> None:
+        self._settings = settings
+        self.windows = Windows.of(settings, simulations)
         self._cache = TrajectoryCache(settings)
+        self._generated: Sequence[torch.Tensor] = ()
         # Whatever is missing or torn is said now, not hours into the training.
-        for simulation in simulations:
-            self._cache[simulation]
-
-        self._generated: list[torch.Tensor] = []
-        self._access = "real_only"
+        count = len(simulations)
+        with (progress or Progress()).bar("cache", count, "simulations") as bar:
+            for simulation in simulations:
+                self._cache[simulation]
+                bar.step(simulation=simulation)
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """Adds generated trajectories behind the real ones, in place of earlier ones.
 
         Args:
-            trajectories: `(simulation, time, x, y, ..., vector)`; None takes them away.
+            trajectories: `(simulation, time, x, y, ..., vector)`; None removes them.
             access: `both`, `real_only` or `generated_only`.
 
         Raises:
-            SceneError: They are shorter than a window.
+            SettingsError: There is no trajectory.
+            SceneError: They have another grid or other channels, or are shorter than a
+                window.
         """
-        if trajectories is None:
-            self._generated, self._access = [], "real_only"
-            return
-        frames, needed = trajectories.shape[1], self.windows.rollout_steps + 1
-        if frames < needed:
-            raise SceneError(
-                f"generated simulation 0 has {frames} frames; a window of"
-                f" `trainer.rollout_steps` = {needed - 1} needs {needed}."
-            )
-        values = torch.from_numpy(np.moveaxis(trajectories, -1, 1).copy())
-        self._generated, self._access = list(values), access
+        self.windows = self.windows.augmented(trajectories, access)
+        self._generated = ()
+        if trajectories is not None:
+            moved = np.moveaxis(trajectories, -1, 1)
+            copy = moved.astype(self._settings.general.precision, order="C")
+            self._generated = torch.from_numpy(copy).unbind()
 
     def __len__(self) -> int:
-        return self._real + self._made
-
-    @property
-    def _real(self) -> int:
-        return 0 if self._access == "generated_only" else len(self.windows)
-
-    @property
-    def _each(self) -> int:
-        return self._generated[0].shape[1] - self.windows.rollout_steps
-
-    @property
-    def _made(self) -> int:
-        if self._access == "real_only":
-            return 0
-        return len(self._generated) * self._each
+        return len(self.windows)
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        frames = self.windows.rollout_steps + 1
-        if index < self._real:
-            simulation, start = self.windows.locate(index)
-            return self._cache[simulation][:, start : start + frames]
-        if index >= len(self):
-            raise IndexError(f"window {index} of {len(self)}")
-        place, start = divmod(index - self._real, self._each)
-        return self._generated[place][:, start : start + frames]
+        trajectory, start = self.windows.locate(index)
+        simulations = self.windows.simulations
+        if trajectory < len(simulations):
+            values = self._cache[simulations[trajectory]]
+        else:
+            values = self._generated[trajectory - len(simulations)]
+        return values[:, start : start + self.windows.window_frames]

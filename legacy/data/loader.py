@@ -8,14 +8,12 @@ from torch.utils.data import DataLoader, Sampler
 
 from experiment.data import sample_order
 from experiment.settings import Settings
+from experiment.system import Progress
 from legacy.data.dataset import WindowDataset
 
 
 class EpochSampler(Sampler[int]):
-    """The order of an epoch: shuffled by seed and epoch, or as numbered.
-
-    `start` samples are left out at the beginning, to go on inside an epoch.
-    """
+    """The order of an epoch: shuffled by seed and epoch, or as numbered."""
 
     def __init__(self, count: int, seed: int, shuffle: bool) -> None:
         self.count = count
@@ -45,8 +43,13 @@ class WindowLoader:
 
     Args:
         settings: The settings of the run.
-        simulations: The simulations, in config order.
+        simulations: The real simulations, in config order.
         shuffle: Whether each epoch has an order of its own.
+        progress: Shows how many simulations have been opened.
+
+    Raises:
+        SettingsError: There is no simulation.
+        SceneError: A Scene is missing, torn or of other settings.
     """
 
     def __init__(
@@ -55,12 +58,11 @@ class WindowLoader:
         simulations: Sequence[int],
         *,
         shuffle: bool,
-        progress: object = None,
+        progress: Progress | None = None,
     ) -> None:
-        dataset = WindowDataset(settings, simulations)
+        self.dataset = WindowDataset(settings, simulations, progress)
         self.batch_size = settings.trainer.batch_size
-        self.dataset = dataset
-        self._sampler = EpochSampler(len(dataset), settings.general.seed, shuffle)
+        self._sampler = EpochSampler(len(self.dataset), settings.general.seed, shuffle)
         self._settings = settings
         self._loader = self._opened()
 
@@ -79,7 +81,7 @@ class WindowLoader:
         """See `WindowDataset.augment`."""
         self.dataset.augment(trajectories, access)
         self._sampler.count = len(self.dataset)
-        # Worker processes hold a copy of the dataset as it was.
+        # Worker processes have a copy of the dataset before this.
         self._loader = self._opened()
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:

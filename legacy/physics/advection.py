@@ -1,8 +1,9 @@
 """Advection of a density."""
 
-from phi.field import Field
 from phi.physics import advect
-from phiml.math import Tensor
+
+from experiment.equations.advection import Advection
+from legacy.physics.model import Fields
 
 
 class AdvectionModel:
@@ -11,8 +12,8 @@ class AdvectionModel:
         d rho/dt + f u(x) . grad rho = 0
 
     Symbols: density rho `density` (kg/m^rank, the deviation from its mean), carrying
-    velocity u `velocity` (m/s, constant in time), `factor` f of it (no unit), time step
-    `dt` (s).
+    velocity u `velocity` (m/s, constant in time), factor f `velocity_factor` of it (no
+    unit), time step `dt` (s).
 
     Scheme: semi-Lagrangian; each cell takes the value at x - f u(x) dt, interpolated
     linearly between cell centres. Advection by whole cells is therefore exact.
@@ -20,7 +21,7 @@ class AdvectionModel:
     Boundary: periodic in every dimension. Values are at the cell centres.
 
     Shapes: `density` is a centred grid `(x, y)`, `velocity` `(x, y, vector=(x, y))`,
-    both with any batch dims.
+    `velocity_factor` a grid `(x, y)` or a number, all with any batch dims.
 
     Notes: stable at any Courant number; not conservative; each step smears by the
     linear interpolation.
@@ -28,15 +29,16 @@ class AdvectionModel:
     Good values: Courant number |u| dt / dx up to 1.
 
     Args:
-        dt: Time between two frames, in s.
+        equation: Its settings.
 
     Source: Stam 1999 (doi:10.1145/311535.311548), as
     `phi.physics.advect.semi_lagrangian` has it.
     """
 
-    def __init__(self, *, dt: float) -> None:
-        self.dt = dt
+    def __init__(self, equation: Advection) -> None:
+        self._dt = equation.dt
 
-    def step(self, density: Field, velocity: Field, factor: Tensor | Field) -> Field:
+    def step(self, state: Fields, parameters: Fields) -> Fields:
         """The density one frame later."""
-        return advect.semi_lagrangian(density, velocity * factor, self.dt)
+        velocity = state["velocity"] * parameters["velocity_factor"]
+        return {"density": advect.semi_lagrangian(state["density"], velocity, self._dt)}

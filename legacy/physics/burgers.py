@@ -1,8 +1,10 @@
 """Burgers' equation."""
 
 from phi import field
-from phi.field import Field
 from phi.physics import advect
+
+from experiment.equations.burgers import Burgers
+from legacy.physics.model import Fields
 
 
 class BurgersModel:
@@ -11,7 +13,7 @@ class BurgersModel:
         du/dt + (u . grad) u = nu(x) lap u
 
     Symbols: velocity u `velocity` (m/s), viscosity nu `viscosity` (m^2/s, a field, or
-    a number), time step `dt` (s).
+    a number), time step `dt` (s), `diffusion_substeps` of it.
 
     Scheme: operator splitting. First semi-Lagrangian self-advection, where each cell
     takes the value at x - u(x) dt, interpolated linearly between cell centres; then
@@ -21,7 +23,8 @@ class BurgersModel:
 
     Boundary: periodic in every dimension. Values are at the cell centres.
 
-    Shapes: `velocity` is a centred grid `(x, y, vector=(x, y))` with any batch dims.
+    Shapes: `velocity` is a centred grid `(x, y, vector=(x, y))`, `viscosity` a grid
+    `(x, y)` or a number, both with any batch dims.
 
     Order: the interpolation error is O(dx^2 / dt) a unit of time and the splitting
     O(dt), so with dt in proportion to dx the error is of first order.
@@ -32,23 +35,23 @@ class BurgersModel:
     Good values: Courant number |u| dt / dx up to 1, diffusion number up to 0.25.
 
     Args:
-        dt: Time between two frames, in s.
-        diffusion_substeps: Number of diffusion steps a frame.
+        equation: Its settings.
 
     Source: semi-Lagrangian advection is Stam 1999 (doi:10.1145/311535.311548), as
     `phi.physics.advect.semi_lagrangian` has it.
     """
 
-    def __init__(self, *, dt: float, diffusion_substeps: int) -> None:
-        self.dt = dt
-        self.diffusion_substeps = diffusion_substeps
+    def __init__(self, equation: Burgers) -> None:
+        self._dt = equation.dt
+        self._substeps = equation.pde_params.diffusion_substeps
 
-    def step(self, velocity: Field, viscosity: Field) -> Field:
+    def step(self, state: Fields, parameters: Fields) -> Fields:
         """The velocity one frame later."""
-        velocity = advect.semi_lagrangian(velocity, velocity, self.dt)
-        amount = viscosity * (self.dt / self.diffusion_substeps)
+        velocity = state["velocity"]
+        velocity = advect.semi_lagrangian(velocity, velocity, self._dt)
+        amount = parameters["viscosity"] * (self._dt / self._substeps)
         # PhiFlow 3.4.0's diffuse.explicit raises for a vector field with a viscosity
         # that varies in space.
-        for _ in range(self.diffusion_substeps):
+        for _ in range(self._substeps):
             velocity = velocity + amount * field.laplace(velocity)
-        return velocity
+        return {"velocity": velocity}

@@ -5,188 +5,149 @@ from typing import Any
 
 import numpy as np
 import torch
-from phi.field import CenteredGrid, Field
-from phi.geom import Box
 from phiml import math
-from phiml.math import Tensor, batch, channel, extrapolation, spatial
+from phiml.math import Tensor, batch, spatial
+from scipy import optimize
 
 from experiment import training
 from experiment.data import channel_plan, chosen_windows
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import Minimum, Unbounded
 from legacy.data import WindowDataset
-from legacy.physics.simulator import compiled_step
+from legacy.physics.model import Fields, PhysicalModel, vector
 
 
-class FieldLearner(training.PhysicalLearner):
+class PhysicalLearner(training.PhysicalLearner):
     """PhiFlow on its torch backend: a compiled step, looped, with torch's gradient.
 
     Args:
         settings: The settings of the run.
         dataset: The windows that there are.
+
+    Attributes:
+        model: The PDE.
+        windows: Those that the loss is taken over, `(batch, vector, time, x, ...)`.
     """
 
     def __init__(self, settings: Settings, dataset: WindowDataset) -> None:
-        math.use("torch")
-        self._settings = settings
+        self.model = PhysicalModel(settings.model.physical)
+        self._training = settings.trainer.physical
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
         self._bits = precision_bits(settings.general.precision)
-        self._move = compiled_step(settings.model.physical)
-        self._real = self._windows = self._chosen()
+        self._real = self.windows = self._chosen()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
         self._dataset.augment(trajectories, access)
-        self._windows = self._chosen()
+        self.windows = self._chosen()
 
     def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
         """See `PhysicalLearner.loss`."""
-        windows = self._real if real_only else self._windows
+        windows = self._real if real_only else self.windows
         with math.precision(self._bits), torch.no_grad():
             return float(self._loss(self._tensors(unbounded), windows))
 
-    def gradient(self, unbounded):
-        raise NotImplementedError
+    def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
+        """See `PhysicalLearner.gradient`."""
+        return self._split(self._loss_and_gradient(self._flat(unbounded), 1.0)[1])
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
-        """See `PhysicalLearner.minimise`."""
-        training = self._settings.trainer.physical
-        axes = tuple(self._settings.model.physical.domain)
-        failure: list[Exception] = []
-
-        def objective(*values: Tensor) -> Any:
-            named = dict(zip(unbounded, values, strict=True))
-            try:
-                return self._loss(named, self._windows) / scale
-            except Exception as error:
-                # Raised later: math.minimize would wait for its threads for ever. A
-                # constant has no gradient, so the optimiser ends.
-                failure.append(error)
-                return math.sum(values[0] * 0, values[0].shape)
-
-        with math.precision(self._bits), math.SolveTape() as tape:
-            start: Any = list(self._tensors(unbounded).values())
-            solve = math.Solve(
-                "L-BFGS-B",
-                0,
-                training.tolerance,
-                x0=start,
-                max_iterations=training.iterations,
-                suppress=(math.NotConverged, math.Diverged),
-            )
-            found: Any = math.minimize(objective, solve)
-            if failure:
-                raise failure[0]
-            # Read in here: outside, PhiML would cast it to 32 bits.
-            best = {
-                name: value.numpy(axes if value.shape else ()).astype(np.float64)
-                for name, value in zip(unbounded, found, strict=True)
-            }
-        info: Any = tape[0]
+        """See `PhysicalLearner.minimise`; SciPy itself, not PhiML's way to it."""
+        kind = np.dtype(f"float{self._bits}")
+        found = optimize.minimize(
+            self._loss_and_gradient,
+            self._flat(unbounded).astype(kind).astype(np.float64),
+            (scale,),
+            "L-BFGS-B",
+            jac=True,
+            tol=self._training.tolerance,
+            options={"maxiter": self._training.iterations},
+        )
+        best = self._split(found.x.astype(kind).astype(np.float64))
         return Minimum(
-            best,
-            int(info.iterations),
-            int(info.function_evaluations),
-            bool(info.converged.all),
-            str(np.asarray(info.msg).reshape(-1)[0] if info.msg is not None else ""),
+            best, found.nit, found.nfev, bool(found.success), str(found.message)
         )
 
     def rollout(
         self, parameters: Mapping[str, np.ndarray], states: np.ndarray, frames: int
     ) -> np.ndarray:
         """See `PhysicalLearner.rollout`."""
-        axes = tuple(self._settings.model.physical.domain)
+        order = ["batch", *self.model.equation.axes, "vector"]
         with math.precision(self._bits), torch.no_grad():
-            known = {
-                n: self._as_parameter(self._tensor(p)) for n, p in parameters.items()
-            }
-            native = torch.from_numpy(np.moveaxis(states, -1, 1).copy())
-            state = self._fields(native)
-            result = [states]
-            for _ in range(frames - 1):
-                state = state | self._move(state | self._parameters(known))
-                values = [
-                    state[name].values.native(
-                        ["batch", *axes, *(["vector"] if components else [])]
-                    )
-                    for name, components in self._plan.fields.items()
-                ]
-                columns = [
-                    v if v.ndim > 1 + len(axes) else v[..., None] for v in values
-                ]
-                result.append(torch.cat(columns, -1).numpy())
-        return np.stack(result, 1).astype(states.dtype)
+            known = self.model.parameters(self._tensors(parameters))
+            state = self._fields(torch.from_numpy(np.moveaxis(states, -1, 1).copy()))
+            later = [
+                [fields[name].values.numpy(order) for name in self._plan.fields]
+                for fields in self.model.rollout(state, known, frames - 1)
+            ]
+        every = [states, *(np.concatenate(arrays, -1) for arrays in later)]
+        return np.stack(every, 1).astype(states.dtype)
 
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
         known = {}
         for name, z in unbounded.items():
-            held = self._ranges[name]
+            bounds = self._ranges[name]
             share = 1 / (1 + math.exp(-z))
-            known[name] = self._as_parameter(
-                held.lower + (held.upper - held.lower) * share
-            )
-        parameters = self._parameters(known)
-        state = self._fields(windows[:, :, 0])
+            known[name] = bounds.lower + (bounds.upper - bounds.lower) * share
+        frames = [self._fields(frame) for frame in windows.unbind(2)]
+        steps, parameters = len(frames) - 1, self.model.parameters(known)
+        later = self.model.rollout(frames[0], parameters, steps)
         total: Any = 0.0
-        steps = windows.shape[2] - 1
-        dynamic = self._plan.dynamic_fields
-        for t in range(1, steps + 1):
-            state = state | self._move(state | parameters)
-            target = self._fields(windows[:, :, t])
-            errors = [(state[n].values - target[n].values) ** 2 for n in dynamic]
+        for state, target in zip(later, frames[1:], strict=True):
+            errors = [
+                (state[name].values - target[name].values) ** 2
+                for name in self._plan.dynamic_fields
+            ]
             count = sum(e.shape.volume or 0 for e in errors)
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
         return total / steps
 
+    def _loss_and_gradient(
+        self, flat: np.ndarray, scale: float
+    ) -> tuple[float, np.ndarray]:
+        """The loss over `scale`, and its gradient in float64, of all parameters."""
+        dtype = torch.float64 if self._bits == 64 else torch.float32
+        leaf = torch.tensor(flat, dtype=dtype, requires_grad=True)
+        with math.precision(self._bits):
+            loss = self._loss(self._tensors(self._split(leaf)), self.windows) / scale
+            # Read in here: outside, PhiML would cast it to 32 bits.
+            native = loss.native()
+        (slope,) = torch.autograd.grad(native, leaf)
+        return native.item(), slope.numpy().astype(np.float64)
+
+    def _flat(self, values: Unbounded) -> np.ndarray:
+        """All parameters one after another."""
+        return np.concatenate([np.ravel(values[name]) for name in self._ranges])
+
+    def _split(self, flat: Any) -> dict[str, Any]:
+        """Parameters by name, from an array or a tensor of all."""
+        values, first = {}, 0
+        for name, bounds in self._ranges.items():
+            last = first + bounds.guess.size
+            values[name] = flat[first:last].reshape(bounds.guess.shape)
+            first = last
+        return values
+
     def _chosen(self) -> torch.Tensor:
-        """The windows `(batch, vector, time, x, ...)` that the loss is taken over."""
-        wanted = self._settings.trainer.physical.windows
-        numbers = chosen_windows(len(self._dataset), wanted)
+        """The windows that the loss is taken over."""
+        numbers = chosen_windows(len(self._dataset), self._training.windows)
         return torch.stack([self._dataset[int(i)] for i in numbers])
 
-    def _fields(self, values: torch.Tensor) -> dict[str, Field]:
+    def _fields(self, values: torch.Tensor) -> Fields:
         """Fields by name from `(batch, vector, x, ...)`."""
-        physical = self._settings.model.physical
-        axes = tuple(physical.domain)
-        fields, first = {}, 0
+        axes, fields, first = spatial(*self.model.equation.axes), {}, 0
         for name, components in self._plan.fields.items():
             last = first + max(len(components), 1)
-            part = values[:, first:last]
-            dims: list[Any] = [batch("batch"), channel(vector=components)]
-            if not components:
-                part, dims = part[:, 0], [batch("batch")]
-            fields[name] = CenteredGrid(
-                math.wrap(part, *dims, spatial(*axes)),
-                extrapolation.PERIODIC,
-                bounds=Box(**physical.domain),
-            )
+            part = values[:, first:last] if components else values[:, first]
+            tensor = math.wrap(part, batch("batch"), vector(components), axes)
+            fields[name] = self.model.grid(tensor)
             first = last
         return fields
 
-    def _parameters(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of the PDE; those that are not learned as they are known."""
-        physical = self._settings.model.physical
-        name = "viscosity" if physical.name == "burgers" else "velocity_factor"
-        if name in known:
-            return {name: known[name]}
-        return {name: self._as_parameter(self._tensor(physical.true_parameter(name)))}
-
-    def _as_parameter(self, value: Tensor) -> Any:
-        if not value.shape:
-            return value
-        bounds = Box(**self._settings.model.physical.domain)
-        return CenteredGrid(value, extrapolation.PERIODIC, bounds=bounds)
-
-    def _tensors(self, unbounded: Unbounded) -> dict[str, Tensor]:
-        return {name: self._tensor(z) for name, z in unbounded.items()}
-
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        axes = tuple(self._settings.model.physical.domain)
-        dims = [spatial(*axes)] if np.ndim(values) else []
-        return math.tensor(np.asarray(values), *dims)
-
-
-PhysicalLearner = FieldLearner
+    def _tensors(self, values: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Parameters by name, over the axes that they are learned over."""
+        tensor = self.model.tensor
+        return {n: tensor(z, self._ranges[n].axes) for n, z in values.items()}

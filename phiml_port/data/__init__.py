@@ -1,17 +1,17 @@
 """The data pipeline of the candidate."""
 
-from phiml_port.data.cache import TrajectoryCache, read_scene
-from phiml_port.data.dataset import PhiMLDataset
-from phiml_port.data.loader import PhiMLDataLoader
-from phiml_port.data.simulation import PhysicalSimulation, Simulation
-from phiml_port.data.store import TrajectoryFile
+from phiml_port.data.dataset import WindowDataset
+from phiml_port.data.loader import WindowLoader
+from phiml_port.data.scenes import read_scene
+
+#: The names that the migration plan gave them.
+PhiMLDataset = WindowDataset
+PhiMLDataLoader = WindowLoader
 
 __all__ = [
     "PhiMLDataLoader",
     "PhiMLDataset",
-    "PhysicalSimulation",
-    "Simulation",
-    "TrajectoryCache",
-    "TrajectoryFile",
+    "WindowDataset",
+    "WindowLoader",
     "read_scene",
 ]

@@ -1,74 +1,16 @@
-"""Takes frames out of a file's array by one call, and names their dims.
+"""Takes windows out of arrays of frames by few calls, on NumPy or torch.
 
-PhiML's own gather indexes element by element; the library's call below copies whole
-frames and, on torch, on all cores.
+PhiML's own gather indexes element by element; the libraries' calls copy whole frames
+and, on torch, on all cores.
 """
 
 import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from phiml.backend import NUMPY, Backend
-from phiml.math import Shape, Tensor
-from phiml.math._tensors import Dense
-
-
-class Frames(ABC):
-    """Frames `(simulation, time, x, y, ..., vector)` that batches are taken from.
-
-    Args:
-        trajectories: Not copied; rows count simulation by simulation.
-    """
-
-    @abstractmethod
-    def __init__(self, trajectories: np.ndarray) -> None: ...
-
-    @abstractmethod
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[Any]:
-        """Gathers `(window, frame)` rows, `size` windows at a time.
-
-        Yields arrays `(window, frame, x, y, ..., vector)`; the last may be smaller.
-        """
-
-
-class NumpyFrames(Frames):
-    """Batches are NumPy arrays."""
-
-    def __init__(self, trajectories: np.ndarray) -> None:
-        self._frames = trajectories.reshape(-1, *trajectories.shape[2:])
-
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[np.ndarray]:
-        """See `Frames.batches`."""
-        for first in range(0, len(rows), size):
-            yield self._frames.take(rows[first : first + size], axis=0, mode="clip")
-
-
-class TorchFrames(Frames):
-    """Batches are torch tensors, gathered on all of torch's threads."""
-
-    def __init__(self, trajectories: np.ndarray) -> None:
-        # Processes that only read Scenes do without torch, which takes seconds.
-        import torch
-
-        self._torch = torch
-        self._frame = trajectories.shape[2:]
-        frames = trajectories.shape[0] * trajectories.shape[1]
-        with warnings.catch_warnings():
-            # The array can't be written, and nothing here writes.
-            warnings.simplefilter("ignore", UserWarning)
-            self._flat = torch.from_numpy(trajectories.reshape(frames, -1))
-
-    def batches(self, rows: np.ndarray, size: int) -> Iterator[Any]:
-        """See `Frames.batches`."""
-        shape = (-1, rows.shape[1], *self._frame)
-        every = self._torch.from_numpy(rows.reshape(-1))
-        for chosen in every.split(size * rows.shape[1]):
-            yield self._flat.index_select(0, chosen).view(shape)
-
-
-FRAMES: dict[str, type[Frames]] = {"numpy": NumpyFrames, "torch": TorchFrames}
 
 
 def backend_named(name: str) -> Backend:
@@ -81,19 +23,62 @@ def backend_named(name: str) -> Backend:
     return TORCH
 
 
-def to_device(native: Any, device: str) -> Any:
-    """A torch tensor on a device; NumPy data stay."""
-    return (
-        native
-        if device == "cpu" or isinstance(native, np.ndarray)
-        else native.to(device)
-    )
+def on_backend(array: np.ndarray, name: str) -> Any:
+    """The array as one of the backend `torch` or `numpy`, a view."""
+    if name == "numpy":
+        return array
+    import torch
+
+    with warnings.catch_warnings():
+        # The array may be read-only, and nothing here writes.
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)
 
 
-def named(native: Any, shape: Shape, backend: Backend) -> Tensor:
-    """A PhiML tensor on an array that has the sizes of `shape`, in its order.
+def take(frames: Any, rows: Any, out: Any = None) -> Any:
+    """The frames at `rows`, all of one library, in `out` or in a new array."""
+    if isinstance(frames, np.ndarray):
+        return frames.take(rows, 0, out, "clip")
+    import torch
 
-    The class itself, as `math.wrap` takes 15 us for checks that hold here, half of the
-    time that a batch takes to gather.
+    return torch.index_select(frames, 0, rows, out=out)
+
+
+def gather(
+    arrays: Callable[[int], Any], array: np.ndarray, rows: Any, size: int
+) -> Iterator[Any]:
+    """Gathers windows, `size` at a time.
+
+    Args:
+        arrays: Gives an array of frames `(row, x, y, ..., vector)` by its number.
+        array: Number of the array that each window lies in, `(window,)`.
+        rows: The frames of each window, `(window, frame)`.
+        size: Windows of a batch; the last one may have fewer.
+
+    Yields:
+        New arrays `(window, frame, x, y, ..., vector)`.
     """
-    return Dense(native, shape.names, shape, backend)
+    every, length = rows.reshape(-1), rows.shape[1]
+    only = arrays(array[0]) if (array == array[0]).all() else None
+    for first in range(0, len(array), size):
+        chosen = every[first * length : (first + size) * length]
+        if only is not None:
+            frames = take(only, chosen)
+        else:
+            frames = _from_several(arrays, array[first : first + size], chosen)
+        yield frames.reshape(-1, length, *frames.shape[1:])
+
+
+def _from_several(arrays: Callable[[int], Any], array: np.ndarray, rows: Any) -> Any:
+    """The frames of a batch, by one call for each run of windows in one array."""
+    length = len(rows) // len(array)
+    borders = (np.flatnonzero(np.diff(array)) + 1) * length
+    out: Any = None
+    for start, stop in pairwise([0, *borders.tolist(), len(rows)]):
+        frames = arrays(array[start // length])
+        if out is None:
+            shape = (len(rows), *frames.shape[1:])
+            is_numpy = isinstance(frames, np.ndarray)
+            out = np.empty(shape, frames.dtype) if is_numpy else frames.new_empty(shape)
+        take(frames, rows[start:stop], out[start:stop])
+    return out

@@ -3,7 +3,7 @@
 from phiml import nn
 
 from experiment.settings import Architecture
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from phiml_port.models.network import Network
 
 
 class ConvNet(Network):
@@ -26,22 +26,21 @@ class ConvNet(Network):
         rank: int,
         architecture: Architecture,
     ) -> None:
-        layers, batch_norm = architecture.layer_widths, architecture.batch_norm
+        layers = architecture.layer_widths
         native = nn.conv_net(
             in_channels,
             out_channels,
             layers=list(layers),
-            batch_norm=batch_norm,
+            batch_norm=architecture.batch_norm,
             activation=architecture.activation,
             in_spatial=rank,
             periodic=architecture.periodic,
         )
-        leaves: dict[str, str] = {}
-        for i in range(len(layers)):
-            canonical, inner = f"layers.{i}", f"Conv{i}" if i else "Conv_in"
-            leaves |= leaves_of_convolution(f"{canonical}.conv", f"{inner}.0")
-            leaves |= leaves_of_norm(f"{canonical}.norm", f"{inner}.1", batch_norm)
-        blocks = [native.get_submodule(n.split(".")[0]) for n in leaves.values()]
-        flow = [layer for block in dict.fromkeys(blocks) for layer in block]
-        leaves |= leaves_of_convolution("head", "Conv_out")
-        super().__init__(native, leaves, rank, flows=[flow])
+        blocks = [f"Conv{i}" if i else "Conv_in" for i in range(len(layers))]
+        modules = {
+            f"{block}.{layer}": f"layers.{i}.{name}"
+            for i, block in enumerate(blocks)
+            for layer, name in (("0", "conv"), ("1", "norm"))
+        }
+        flow = [layer for block in blocks for layer in native.get_submodule(block)]
+        super().__init__(native, modules | {"Conv_out": "head"}, rank, flows=[flow])

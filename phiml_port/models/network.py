@@ -21,7 +21,8 @@ class Network:
 
     Args:
         native: The network that PhiML built.
-        leaves: PhiML's name of every leaf by its canonical name, in canonical order.
+        modules: Canonical names of PhiML's layers by theirs, in canonical order; those
+            that this network lacks are left out.
         rank: Number of spatial dims.
         flows: Its layers in a row, the result of each going to the next one alone.
         size_multiple: Every spatial size must be a multiple of this.
@@ -30,7 +31,7 @@ class Network:
     def __init__(
         self,
         native: Any,
-        leaves: Mapping[str, str],
+        modules: Mapping[str, str],
         rank: int,
         *,
         flows: Iterable[Sequence[Any]] = (),
@@ -38,15 +39,19 @@ class Network:
     ) -> None:
         keep_memory_order(native, flows)
         self.native = native
-        self.leaves = dict(leaves)
         self.rank = rank
         self.size_multiple = size_multiple
-        held = set(native.state_dict())
-        if held != set(self.leaves.values()):
-            unequal = ", ".join(sorted(held ^ set(self.leaves.values())))
-            raise RuntimeError(
-                f"leaves that the name map and PhiML disagree on: {unequal}"
-            )
+        inner = dict(native.named_modules())
+        #: PhiML's name of every leaf by its canonical name.
+        self.leaves = {
+            f"{canonical}.{leaf}": f"{name}.{leaf}"
+            for name, canonical in modules.items()
+            if name in inner
+            for leaf in inner[name].state_dict()
+        }
+        unnamed = set(native.state_dict()) - set(self.leaves.values())
+        if unnamed:
+            raise RuntimeError(f"leaves without a canonical name: {sorted(unnamed)}")
 
     def __call__(self, x: Tensor, out: math.Shape | None = None) -> Tensor:
         """Applies the network.
@@ -121,16 +126,3 @@ class Network:
         self.native.to(device)
         self.native.double() if precision == 64 else self.native.float()
         weights_channels_last(self.native)
-
-
-def leaves_of_convolution(canonical: str, inner: str) -> dict[str, str]:
-    """Canonical and PhiML's names of a convolution's leaves."""
-    return {f"{canonical}.{leaf}": f"{inner}.{leaf}" for leaf in ("weight", "bias")}
-
-
-def leaves_of_norm(canonical: str, inner: str, enabled: bool) -> dict[str, str]:
-    """Canonical and PhiML's names of a batch normalisation's leaves."""
-    kinds = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    if not enabled:
-        return {}
-    return {f"{canonical}.{leaf}": f"{inner}.{leaf}" for leaf in kinds}

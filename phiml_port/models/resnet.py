@@ -3,7 +3,7 @@
 from phiml import nn
 
 from experiment.settings import Architecture
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from phiml_port.models.network import Network
 
 
 class ResNet(Network):
@@ -26,35 +26,21 @@ class ResNet(Network):
         rank: int,
         architecture: Architecture,
     ) -> None:
-        layers, batch_norm = architecture.layer_widths, architecture.batch_norm
+        layers = architecture.layer_widths
         native = nn.res_net(
             in_channels,
             out_channels,
             layers=list(layers),
-            batch_norm=batch_norm,
+            batch_norm=architecture.batch_norm,
             activation=architecture.activation,
             in_spatial=rank,
             periodic=architecture.periodic,
         )
-        leaves: dict[str, str] = {}
-        before = in_channels
-        for i, width in enumerate(layers):
-            canonical, inner = f"blocks.{i}", f"Res{i}" if i else "Res_in"
-            for n in (1, 2):
-                leaves |= leaves_of_convolution(
-                    f"{canonical}.conv{n}", f"{inner}.conv{n}"
-                )
-                leaves |= leaves_of_norm(
-                    f"{canonical}.norm{n}", f"{inner}.bn{n}", batch_norm
-                )
-            if width != before:
-                leaves |= leaves_of_convolution(
-                    f"{canonical}.skip", f"{inner}.sample_input"
-                )
-                leaves |= leaves_of_norm(
-                    f"{canonical}.skip_norm", f"{inner}.bn_sample", batch_norm
-                )
-            before = width
-        super().__init__(
-            native, leaves | leaves_of_convolution("head", "Res_out"), rank
-        )
+        names = {"conv1": "conv1", "bn1": "norm1", "conv2": "conv2", "bn2": "norm2"}
+        names |= {"sample_input": "skip", "bn_sample": "skip_norm"}
+        modules = {
+            f"{f'Res{i}' if i else 'Res_in'}.{inner}": f"blocks.{i}.{canonical}"
+            for i in range(len(layers))
+            for inner, canonical in names.items()
+        }
+        super().__init__(native, modules | {"Res_out": "head"}, rank)

@@ -7,7 +7,7 @@ from phiml import nn
 from phiml.backend.torch import nets
 
 from experiment.settings import Architecture
-from phiml_port.models.network import Network, leaves_of_convolution, leaves_of_norm
+from phiml_port.models.network import Network
 from phiml_port.models.periodic import upsample_periodically
 
 
@@ -61,12 +61,9 @@ class UNet(Network):
         flows: list[Any] = [
             m for m in native.modules() if isinstance(m, nets.nn.Sequential)
         ]
+        multiple = 2 ** (levels - 1)
         super().__init__(
-            native,
-            _leaves(levels, batch_norm),
-            rank,
-            flows=flows,
-            size_multiple=2 ** (levels - 1),
+            native, _modules(levels), rank, flows=flows, size_multiple=multiple
         )
 
 
@@ -79,19 +76,15 @@ def _joining(upsample: Any, convolve: Any) -> Callable[[Any, Any], Any]:
     return forward
 
 
-def _leaves(levels: int, batch_norm: bool) -> dict[str, str]:
-    blocks = {"encoder.0": "inc.double_conv"}
-    for level in range(1, levels):
-        blocks[f"encoder.{level}"] = f"down{level}.conv.double_conv"
-    for level in range(1, levels):
-        blocks[f"decoder.{level - 1}"] = f"up{level}.conv.double_conv"
-    leaves: dict[str, str] = {}
-    for canonical, inner in blocks.items():
-        for number, (conv, norm) in enumerate((("0", "1"), ("3", "4")), start=1):
-            leaves |= leaves_of_convolution(
-                f"{canonical}.conv{number}", f"{inner}.{conv}"
-            )
-            leaves |= leaves_of_norm(
-                f"{canonical}.norm{number}", f"{inner}.{norm}", batch_norm
-            )
-    return leaves | leaves_of_convolution("head", "outc")
+def _modules(levels: int) -> dict[str, str]:
+    """Canonical names of PhiML's layers by theirs."""
+    blocks = {"inc": "encoder.0"}
+    blocks |= {f"down{n}.conv": f"encoder.{n}" for n in range(1, levels)}
+    blocks |= {f"up{n}.conv": f"decoder.{n - 1}" for n in range(1, levels)}
+    layers = {"0": "conv1", "1": "norm1", "3": "conv2", "4": "norm2"}
+    named = {
+        f"{block}.double_conv.{layer}": f"{canonical}.{name}"
+        for block, canonical in blocks.items()
+        for layer, name in layers.items()
+    }
+    return named | {"outc": "head"}

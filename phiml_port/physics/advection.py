@@ -1,10 +1,8 @@
 """Advection of a density."""
 
-from collections.abc import Mapping
-
-from phiml.math import Tensor
-
-from phiml_port.physics.stencils import carried
+from experiment.equations.advection import Advection
+from phiml_port.physics.model import Fields
+from phiml_port.physics.stencils import semi_lagrangian
 
 
 class AdvectionModel:
@@ -13,16 +11,16 @@ class AdvectionModel:
         d rho/dt + f u(x) . grad rho = 0
 
     Symbols: density rho `density` (kg/m^rank, the deviation from its mean), carrying
-    velocity u `velocity` (m/s, constant in time), `factor` f of it (no unit), time step
-    `dt` (s).
+    velocity u `velocity` (m/s, constant in time), factor f `velocity_factor` of it (no
+    unit), time step `dt` (s).
 
     Scheme: semi-Lagrangian; each cell takes the value at x - f u(x) dt, interpolated
     linearly between cell centres. Advection by whole cells is therefore exact.
 
     Boundary: periodic in every dimension. Values are at the cell centres.
 
-    Shapes: `density` is `(x, y)`, `velocity` `(x, y, vector=(x, y))`, `factor` `(x, y)`
-    or a number, all with any batch dims.
+    Shapes: `density` is `(x, y)`, `velocity` `(x, y, vector=(x, y))`, `velocity_factor`
+    `(x, y)` or a number, all with any batch dims.
 
     Notes: stable at any Courant number; not conservative; each step smears by the
     linear interpolation.
@@ -30,17 +28,16 @@ class AdvectionModel:
     Good values: Courant number |u| dt / dx up to 1.
 
     Args:
-        dt: Time between two frames, in s.
-        cells: Edge of a cell along each axis, in m.
+        equation: Its settings.
 
     Source: Stam 1999 (doi:10.1145/311535.311548).
     """
 
-    def __init__(self, *, dt: float, cells: Mapping[str, float]) -> None:
-        self.dt = dt
-        self.cells = cells
+    def __init__(self, equation: Advection) -> None:
+        self._dt, self._cells = equation.dt, equation.cell_sizes
 
-    def step(self, density: Tensor, velocity: Tensor, factor: Tensor) -> Tensor:
+    def step(self, state: Fields, parameters: Fields) -> Fields:
         """The density one frame later."""
-        carrier: Tensor = velocity * factor
-        return carried(density, carrier, self.dt, self.cells)
+        velocity = state["velocity"] * parameters["velocity_factor"]
+        density = semi_lagrangian(state["density"], velocity, self._dt, self._cells)
+        return {"density": density}

@@ -1,11 +1,8 @@
 """Burgers' equation."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from phiml.math import Tensor
-
-from phiml_port.physics.stencils import carried, diffused
+from experiment.equations.burgers import Burgers
+from phiml_port.physics.model import Fields
+from phiml_port.physics.stencils import explicit_diffusion, semi_lagrangian
 
 
 class BurgersModel:
@@ -14,7 +11,7 @@ class BurgersModel:
         du/dt + (u . grad) u = nu(x) lap u
 
     Symbols: velocity u `velocity` (m/s), viscosity nu `viscosity` (m^2/s, a field, or
-    a number), time step `dt` (s).
+    a number), time step `dt` (s), `diffusion_substeps` of it.
 
     Scheme: operator splitting. First semi-Lagrangian self-advection, where each cell
     takes the value at x - u(x) dt, interpolated linearly between cell centres; then
@@ -33,22 +30,19 @@ class BurgersModel:
     Good values: Courant number |u| dt / dx up to 1, diffusion number up to 0.25.
 
     Args:
-        dt: Time between two frames, in s.
-        diffusion_substeps: Number of diffusion steps a frame.
-        cells: Edge of a cell along each axis, in m.
+        equation: Its settings.
 
     Source: semi-Lagrangian advection is Stam 1999 (doi:10.1145/311535.311548).
     """
 
-    def __init__(
-        self, *, dt: float, diffusion_substeps: int, cells: Mapping[str, float]
-    ) -> None:
-        self.dt = dt
-        self.diffusion_substeps = diffusion_substeps
-        self.cells = cells
+    def __init__(self, equation: Burgers) -> None:
+        self._dt, self._cells = equation.dt, equation.cell_sizes
+        self._substeps = equation.pde_params.diffusion_substeps
 
-    def step(self, velocity: Tensor, viscosity: Tensor) -> Tensor:
+    def step(self, state: Fields, parameters: Fields) -> Fields:
         """The velocity one frame later."""
-        velocity = carried(velocity, velocity, self.dt, self.cells)
-        amount: Any = viscosity * (self.dt / self.diffusion_substeps)
-        return diffused(velocity, amount, self.cells, self.diffusion_substeps)
+        velocity = state["velocity"]
+        velocity = semi_lagrangian(velocity, velocity, self._dt, self._cells)
+        amount = parameters["viscosity"] * (self._dt / self._substeps)
+        velocity = explicit_diffusion(velocity, amount, self._cells, self._substeps)
+        return {"velocity": velocity}

@@ -5,190 +5,160 @@ from typing import Any
 
 import numpy as np
 from phiml import math
-from phiml.math import Tensor
+from phiml.math import batch, channel, spatial
 
 from experiment import training
 from experiment.data import channel_plan, chosen_windows
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import Minimum, Unbounded
-from phiml_port.data import PhiMLDataset, PhysicalSimulation
-from phiml_port.physics.model import (
-    PhysicalModel,
-    joined,
-    named_states,
-    physics_backend,
-    split,
-)
+from phiml_port.data import PhiMLDataset
+from phiml_port.physics.model import Fields, PhysicalModel, physics_backend, vector
 
-#: Frames of a roll-out that one compiled call moves on; a whole trajectory in one call
+#: Frames of a roll-out that one compiled call computes; a whole trajectory in one call
 #: runs no faster, and takes seconds to compile.
 _CHUNK = 4
 
 
-class TensorLearner(training.PhysicalLearner):
+class PhysicalLearner(training.PhysicalLearner):
     """The roll-out of all windows and its loss as one compiled function.
 
     Args:
         settings: The settings of the run.
         dataset: The windows that there are.
 
-    Raises:
-        SettingsError: JAX is asked for and not installed.
+    Attributes:
+        model: The PDE.
+        windows: Those that the loss is taken over, `(batch, time, x, ..., vector)`.
     """
 
     def __init__(self, settings: Settings, dataset: PhiMLDataset) -> None:
-        self._settings = settings
+        self.model = PhysicalModel(settings.model.physical)
+        self._training = settings.trainer.physical
         self._dataset = dataset
         self._backend = physics_backend(settings.migration.phiml_backend)
         self._plan = channel_plan(settings)
-        self._axes = tuple(settings.model.physical.domain)
+        self._order = ["batch", *self.model.equation.axes, "vector"]
         self._ranges = parameter_ranges(settings)
         self._bits = precision_bits(settings.general.precision)
-        self._model = PhysicalModel(settings.model.physical)
-        self._real = self._windows = self._chosen()
+        self._real = self.windows = self._chosen()
         self._compiled = math.jit_compile(self._loss)
         # torch can't trace a gradient; there it follows the compiled loss.
-        if settings.migration.phiml_backend == "jax":
-            whole: Any = math.gradient(self._loss, "values", get_output=True)
-            self._differentiated: Any = math.jit_compile(whole)
-        else:
-            self._differentiated = math.gradient(
-                self._compiled, "values", get_output=True
-            )
-        self._moved = math.jit_compile(self._roll, auxiliary_args="steps")
+        jax = settings.migration.phiml_backend == "jax"
+        loss = self._loss if jax else self._compiled
+        slopes: Any = math.gradient(loss, "unbounded", get_output=False)
+        self._slopes = math.jit_compile(slopes) if jax else slopes
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
-        if trajectories is None:
-            self._dataset.disable_augmentation()
-        else:
-            made = PhysicalSimulation.several(
-                trajectories, self._axes, self._plan.names
-            )
-            self._dataset.enable_augmentation(made, access)  # type: ignore[arg-type]
-        self._windows = self._chosen()
+        self._dataset.augment(trajectories, access)
+        self.windows = self._chosen()
 
     def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
         """See `PhysicalLearner.loss`."""
-        windows = self._real if real_only else self._windows
+        windows = self._real if real_only else self.windows
         with self._backend, math.precision(self._bits):
-            values = self._tensors(unbounded)
-            loss: Any = math.stop_gradient(self._compiled(windows, values))
-            return float(loss)
+            loss = self._compiled(windows, self._tensors(unbounded))
+            detached: Any = math.stop_gradient(loss)
+            return float(detached)
 
-    def loss_and_gradient(self, unbounded: Unbounded) -> tuple[Any, Any]:
-        """The loss and its gradient by the unbounded values, native tensors."""
+    def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
+        """See `PhysicalLearner.gradient`."""
         with self._backend, math.precision(self._bits):
-            return self._differentiated(self._windows, self._tensors(unbounded))
-
-    def gradient(self, unbounded):
-        raise NotImplementedError
+            return self._arrays(self._slopes(self.windows, self._tensors(unbounded)))
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
-        training = self._settings.trainer.physical
         failure: list[Exception] = []
+
+        def objective(values: Fields) -> Any:
+            try:
+                return self._compiled(self.windows, values) / scale
+            except Exception as error:
+                # Raised later: math.minimize would wait for its threads for ever. A
+                # constant has no gradient, so the optimiser ends.
+                failure.append(error)
+                (first, *_) = values.values()
+                return math.sum(first * 0, first.shape)
+
         with self._backend, math.precision(self._bits), math.SolveTape() as tape:
-            windows = self._windows
-
-            def objective(*values: Tensor) -> Any:
-                try:
-                    named = dict(zip(unbounded, values, strict=True))
-                    return self._compiled(windows, named) / scale
-                except Exception as error:
-                    # Raised later: math.minimize would wait for its threads for ever.
-                    # A constant has no gradient, so the optimiser ends.
-                    failure.append(error)
-                    return math.sum(values[0] * 0, values[0].shape)
-
-            start: Any = list(self._tensors(unbounded).values())
-            solve = math.Solve(
+            solve: Any = math.Solve(
                 "L-BFGS-B",
                 0,
-                training.tolerance,
-                x0=start,
-                max_iterations=training.iterations,
+                self._training.tolerance,
+                x0=self._tensors(unbounded),
+                max_iterations=self._training.iterations,
                 suppress=(math.NotConverged, math.Diverged),
             )
             found: Any = math.minimize(objective, solve)
             if failure:
                 raise failure[0]
             # Read in here: outside, PhiML would cast it to 32 bits.
-            best = {
-                name: value.numpy(self._axes if value.shape else ()).astype(np.float64)
-                for name, value in zip(unbounded, found, strict=True)
-            }
+            best = self._arrays(found)
         info: Any = tape[0]
-        return Minimum(
-            best,
-            int(info.iterations),
-            int(info.function_evaluations),
-            bool(info.converged.all),
-            str(np.asarray(info.msg).reshape(-1)[0] if info.msg is not None else ""),
-        )
+        counts = int(info.iterations), int(info.function_evaluations)
+        (message,) = np.ravel(info.msg)
+        return Minimum(best, *counts, bool(info.converged.all), str(message))
 
     def rollout(
         self, parameters: Mapping[str, np.ndarray], states: np.ndarray, frames: int
     ) -> np.ndarray:
         """See `PhysicalLearner.rollout`; all simulations and some frames a call."""
+        dims = batch("batch"), spatial(*self.model.equation.axes), channel("vector")
         with self._backend, math.precision(self._bits):
-            known = {n: self._model.tensor(p) for n, p in parameters.items()}
-            state = split(named_states(states, self._plan, self._axes), self._plan)
-            every = [states]
-            while len(every) < frames:
-                moved = self._moved(state, self._all(known), steps=_CHUNK)
-                every += [
-                    np.concatenate(joined(fields, self._plan, self._axes), -1)
-                    for fields in moved
-                ]
-                state = moved[-1]
-        return np.stack(every[:frames], 1).astype(states.dtype)
+            known = self.model.parameters(self._tensors(parameters))
+            state = self._fields(math.tensor(states, *dims))
+            later = self.model.rollout(state, known, frames - 1, chunk=_CHUNK)
+            every = [states, *(self._joined(fields) for fields in later)]
+        return np.stack(every, 1).astype(states.dtype)
 
-    def _roll(
-        self, state: Mapping[str, Any], parameters: Mapping[str, Any], steps: int
-    ) -> list[dict[str, Any]]:
-        every = []
-        for _ in range(steps):
-            state = self._model.step(state, parameters)
-            every.append(dict(state))
-        return every
-
-    def _loss(self, windows: Any, values: Mapping[str, Any]) -> Any:
+    def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
         known = {}
-        for name, z in values.items():
-            held = self._ranges[name]
+        for name, z in unbounded.items():
+            bounds = self._ranges[name]
             share = 1 / (1 + math.exp(-z))
-            known[name] = held.lower + (held.upper - held.lower) * share
-        parameters = self._all(known)
-        state = split(windows.time[0], self._plan)
+            known[name] = bounds.lower + (bounds.upper - bounds.lower) * share
+        parameters = self.model.parameters(known)
+        state, *targets = [self._fields(frame) for frame in windows.time]
         total: Any = 0.0
-        steps = windows.shape.get_size("time") - 1
-        for t in range(1, steps + 1):
-            state = self._model.step(state, parameters)
-            target = split(windows.time[t], self._plan)
+        for target in targets:
+            state = self.model.step(state, parameters)
             errors = [(state[n] - target[n]) ** 2 for n in self._plan.dynamic_fields]
             count = sum(e.shape.volume for e in errors)
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
-        return total / steps
-
-    def _all(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """All parameters of the equation, those that are not learned too."""
-        if self._model.parameter in known:
-            return dict(known)
-        return {**known, self._model.parameter: self._model.known_parameter()}
+        return total / len(targets)
 
     def _chosen(self) -> Any:
-        """The windows `(batch, time, x, ..., vector)` that the loss is taken over."""
-        wanted = self._settings.trainer.physical.windows
-        numbers = chosen_windows(len(self._dataset), wanted)
-        order = ["batch", "time", *self._axes, "vector"]
+        """The windows that the loss is taken over."""
+        numbers = chosen_windows(len(self._dataset), self._training.windows)
         with self._backend, math.precision(self._bits):
             windows: Any = self._dataset.get_batch(numbers)
-            return math.tensor(windows.numpy(order), windows.shape)
+            return math.tensor(windows.numpy(windows.shape), windows.shape)
 
-    def _tensors(self, unbounded: Unbounded) -> dict[str, Any]:
-        return {name: self._model.tensor(z) for name, z in unbounded.items()}
+    def _fields(self, values: Any) -> Fields:
+        """Fields by name from all channels, `(..., vector)`."""
+        fields, first = {}, 0
+        for name, components in self._plan.fields.items():
+            if components:
+                part = values.vector[first : first + len(components)]
+                fields[name] = math.rename_dims(part, "vector", vector(components))
+            else:
+                fields[name] = values.vector[first]
+            first += len(components) or 1
+        return fields
 
+    def _joined(self, fields: Fields) -> np.ndarray:
+        """All channels `(batch, x, ..., vector)` of some fields."""
+        arrays = [fields[name].numpy(self._order) for name in self._plan.fields]
+        return np.concatenate(arrays, -1)
 
-PhysicalLearner = TensorLearner
+    def _tensors(self, values: Unbounded) -> Fields:
+        """Parameters by name, over the axes that they are learned over."""
+        tensor = self.model.tensor
+        return {n: tensor(z, self._ranges[n].axes) for n, z in values.items()}
+
+    def _arrays(self, values: Fields) -> dict[str, np.ndarray]:
+        return {
+            name: value.numpy(self._ranges[name].axes).astype(np.float64)
+            for name, value in values.items()
+        }

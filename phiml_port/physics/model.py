@@ -1,115 +1,84 @@
-"""A physical model as the trainers and the task `generate` use it."""
+"""A physical model as the learner and the simulator use it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from phiml import math
 from phiml.backend import Backend
-from phiml.math import Tensor, batch, channel, spatial
+from phiml.math import EMPTY_SHAPE, Tensor, channel, spatial
 
-from experiment.data import ChannelPlan
 from experiment.equations import Equation
-from experiment.equations.burgers import Burgers
-from experiment.system import SettingsError
-from phiml_port.physics.advection import AdvectionModel
-from phiml_port.physics.burgers import BurgersModel
+from experiment.settings import SIDES, load_class
 
-#: Fields by name: `(batch..., x, y, ...)`, vector fields labelled with the axes.
+#: Fields, or parameters, by name: `(batch..., x, y, ...)`, or a number; the components
+#: of vector fields are labelled with the axes.
 Fields = Mapping[str, Any]
 
 
 class PhysicalModel:
-    """Moves all fields of a state one frame on.
+    """The PDE that the settings name; some frames of a roll-out are compiled as one.
+
+    Its own class, `equation.source` below this side's package, is made of the equation
+    alone; its `step(state, parameters)` takes all fields and parameters by name and
+    returns the fields that change, one frame later.
 
     Args:
-        physical: The settings of the equation.
+        equation: The settings of the equation.
     """
 
-    def __init__(self, physical: Equation) -> None:
-        self.physical = physical
-        cells = physical.cell_sizes
-        if isinstance(physical, Burgers):
-            self.parameter = "viscosity"
-            self._burgers = BurgersModel(
-                dt=physical.dt,
-                diffusion_substeps=physical.pde_params.diffusion_substeps,
-                cells=cells,
-            )
-        else:
-            self.parameter = "velocity_factor"
-            self._advection = AdvectionModel(dt=physical.dt, cells=cells)
+    def __init__(self, equation: Equation) -> None:
+        self.equation = equation
+        path = f"{SIDES['phiml']}.{equation.source}"
+        self._model = load_class(path, "model.physical.name")(equation)
+        self._compiled = math.jit_compile(self._several, auxiliary_args="steps")
 
-    def step(self, state: Fields, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
-        """The state one frame later; what never changes is passed on."""
-        value = parameters[self.parameter]
-        if self.parameter == "viscosity":
-            moved = {"velocity": self._burgers.step(state["velocity"], value)}
-        else:
-            moved = {
-                "density": self._advection.step(
-                    state["density"], state["velocity"], value
-                )
-            }
-        return {**state, **moved}
+    def step(self, state: Fields, parameters: Fields) -> Fields:
+        """All fields one frame later."""
+        return {**state, **self._model.step(state, parameters)}
 
-    def known_parameter(self) -> Tensor:
-        """The equation's parameter as the settings have it."""
-        return self.tensor(self.physical.true_parameter(self.parameter))
+    def rollout(
+        self, state: Fields, parameters: Fields, frames: int, *, chunk: int
+    ) -> Iterator[Fields]:
+        """All fields 1, 2, ... `frames` frames later.
 
-    def tensor(self, values: np.ndarray) -> Tensor:
-        """A parameter `(x, y, ...)` or 0-d as a tensor of the current backend."""
-        dims = [spatial(*self.physical.domain)] if np.ndim(values) else []
-        result: Any = math.tensor(np.asarray(values), *dims)
-        return result
+        Args:
+            state: All fields at frame 0.
+            parameters: All parameters.
+            frames: How many.
+            chunk: Frames that a compiled call computes. Those beyond the last frame are
+                thrown away, so that one length is compiled once.
+        """
+        for first in range(0, frames, chunk):
+            later = self._compiled(state, parameters, steps=chunk)
+            yield from later[: frames - first]
+            state = later[-1]
 
+    def _several(self, state: Fields, parameters: Fields, steps: int) -> list[Fields]:
+        every = []
+        for _ in range(steps):
+            state = self.step(state, parameters)
+            every.append(state)
+        return every
 
-def split(windows: Any, plan: ChannelPlan) -> dict[str, Any]:
-    """Fields by name from `(..., vector)` with all channels."""
-    fields, first = {}, 0
-    for name, components in plan.fields.items():
-        last = first + max(len(components), 1)
-        if components:
-            part = windows.vector[first:last]
-            fields[name] = math.rename_dims(part, "vector", channel(vector=components))
-        else:
-            fields[name] = windows.vector[first]
-        first = last
-    return fields
+    def parameters(self, known: Fields) -> Fields:
+        """All parameters of the equation: `known` ones, true values of the others."""
+        others = [name for name in self.equation.parameters if name not in known]
+        true = {n: self.tensor(self.equation.true_parameter(n)) for n in others}
+        return {**known, **true}
+
+    def tensor(self, values: np.ndarray, axes: tuple[str, ...] | None = None) -> Tensor:
+        """An array over `axes`, by default all of them, or 0-d."""
+        names = self.equation.axes if axes is None else axes
+        return math.tensor(values, spatial(*names[: np.ndim(values)]))
 
 
-def joined(fields: Fields, plan: ChannelPlan, axes: tuple[str, ...]) -> list[Any]:
-    """Arrays `(batch, x, y, ..., vector)` of every field, in the order of channels."""
-    arrays = []
-    for name, components in plan.fields.items():
-        order = ["batch", *axes, *(["vector"] if components else [])]
-        array = fields[name].numpy(order)
-        arrays.append(array if components else array[..., None])
-    return arrays
-
-
-def named_states(states: np.ndarray, plan: ChannelPlan, axes: tuple[str, ...]) -> Any:
-    """`(simulation, x, y, ..., vector)` with its dims, on the current backend."""
-    return math.tensor(
-        states, batch("batch"), spatial(*axes), channel(vector=plan.names)
-    )
+def vector(components: tuple[str, ...]) -> Any:
+    """The dim of a field's components; a scalar field has none."""
+    return channel(vector=components) if components else EMPTY_SHAPE
 
 
 def physics_backend(name: str) -> Backend:
-    """PhiML's backend `torch` or `jax`.
-
-    Raises:
-        SettingsError: JAX is asked for and not installed.
-    """
-    if name == "torch":
-        from phiml.backend.torch import TORCH
-
-        return TORCH
-    try:
-        from phiml.backend.jax import JAX
-    except ImportError as error:
-        raise SettingsError(
-            "`migration.phiml_backend` is jax, but JAX is not installed; install it"
-            " with `pip install -e '.[jax]'`, or use torch."
-        ) from error
-    return JAX
+    """PhiML's backend `torch` or `jax`, imported when it is needed."""
+    return getattr(import_module(f"phiml.backend.{name}"), name.upper())

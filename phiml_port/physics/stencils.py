@@ -1,6 +1,6 @@
-"""What both equations are made of, on periodic grids of cell centres.
+"""Schemes that equations are made of, on periodic grids of cell centres.
 
-Written on tensors, not on fields: one operation moves all simulations and all
+Written on tensors, not on fields: one operation computes all simulations and all
 components at once, and a roll-out becomes one compiled function.
 """
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 from phiml import math
-from phiml.math import Tensor, batch, channel, extrapolation
+from phiml.math import batch, channel, extrapolation
 
-#: Steps of diffusion for one copy of the edges; each computes a cell more on each side.
+#: Edge of a cell along each axis, in m.
+Cells = Mapping[str, float]
+#: Steps of diffusion from one halo; each adds a cell to its width on each side.
 _HALO = 5
 
 
-def carried(
-    values: Tensor, velocity: Tensor, dt: float, cells: Mapping[str, float]
-) -> Tensor:
+def semi_lagrangian(values: Any, velocity: Any, dt: float, cells: Cells) -> Any:
     """Semi-Lagrangian advection: the value at x - u(x) dt, interpolated linearly.
 
     Args:
@@ -29,15 +29,13 @@ def carried(
     axes = tuple(cells)
     sizes: Any = {a: values.shape.get_size(a) for a in axes}
     steps = _by_axis({a: dt / cells[a] for a in axes})
-    places: Any = math.meshgrid(**sizes) - velocity * steps
-    # Put into the grid by hand, as torch's remainder takes as long as all the rest.
+    points = math.meshgrid(**sizes) - velocity * steps
+    # Wrapped into the grid by hand: torch's remainder takes as long as all the rest.
     size = _by_axis({a: float(sizes[a]) for a in axes})
-    places = places - size * math.floor(places / size)
+    points = points - size * math.floor(points / size)
     for axis in axes:
-        first: Any = values[{axis: slice(0, 1)}]
-        values = math.concat([values, first], axis)
-    found: Any = math.grid_sample(values, places, extrapolation.ZERO_GRADIENT)
-    return found
+        values = math.concat([values, values[{axis: slice(0, 1)}]], axis)
+    return math.grid_sample(values, points, extrapolation.ZERO_GRADIENT)
 
 
 def _by_axis(numbers: Mapping[str, float]) -> Any:
@@ -51,59 +49,51 @@ def _by_axis(numbers: Mapping[str, float]) -> Any:
     return math.wrap(np.asarray(several[0]))
 
 
-def diffused(
-    values: Tensor, amount: Tensor, cells: Mapping[str, float], steps: int
-) -> Tensor:
+def explicit_diffusion(values: Any, amount: Any, cells: Cells, steps: int) -> Any:
     """Explicit Euler steps of `values + amount lap values`.
 
-    The second-order central Laplacian has 2 rank + 1 points; what each point is
-    multiplied by is worked out once for all steps. Cells of the other edge are copied
-    once for several steps: each step then loses the outermost ones.
+    The second-order central Laplacian has 2 rank + 1 points; the weight of each is
+    computed once for all steps. The halo, cells copied from the opposite edges, is as
+    wide as several steps need: each step then loses the outermost cells.
 
     Args:
-        values: `(x, y, ..., vector)` and any batch dims.
+        values: `(x, y, ...)`, with or without `vector`, and any batch dims.
         amount: Viscosity times the length of a step, in m^2: `(x, y, ...)` or a number.
         cells: Edge of a cell along each axis, in m.
         steps: How many.
     """
-    # All that isn't space becomes one dim in front of it, so that what each point is
-    # multiplied by lies in memory as the grids do.
+    # All that isn't space becomes one dim in front of it, so that the weights lie in
+    # memory as the grids do.
     others = values.shape.without(tuple(cells))
-    apart: Any = math.pack_dims(values, others, batch("_several"))
+    packed = math.pack_dims(values, others, batch("_packed"))
     smallest = min(int(values.shape.get_size(axis) or 1) for axis in cells)
     at_once = min(_HALO, smallest)
     for done in range(0, steps, at_once):
-        apart = _diffused(apart, amount, cells, min(at_once, steps - done))
-    result: Any = math.unpack_dim(apart, "_several", others)
-    return result
+        packed = _with_halo(packed, amount, cells, min(at_once, steps - done))
+    return math.unpack_dim(packed, "_packed", others)
 
 
-def _diffused(
-    values: Any, amount: Tensor, cells: Mapping[str, float], steps: int
-) -> Any:
+def _with_halo(values: Any, amount: Any, cells: Cells, steps: int) -> Any:
+    """Some steps of diffusion from one halo that is as wide as there are steps."""
     inverse = {axis: 1 / size**2 for axis, size in cells.items()}
-    own: Any = _widened(amount, cells, steps - 1)
-    of_itself = 1 - own * (2 * sum(inverse.values()))
-    # Axes with the same cells share a factor, so their neighbours are added first.
-    of_neighbours = {size: own / size**2 for size in dict.fromkeys(cells.values())}
-    wide = _widened(values, cells, steps)
+    padded_amount = pad_periodic(amount, cells, steps - 1)
+    centre_weight = 1 - padded_amount * (2 * sum(inverse.values()))
+    # Axes with the same cells share a weight, so their neighbours are added first.
+    weights = {size: padded_amount / size**2 for size in dict.fromkeys(cells.values())}
+    padded = pad_periodic(values, cells, steps)
     for left in reversed(range(steps)):
         cut = steps - 1 - left
-        total = _inside(wide, cells) * _inside(of_itself, cells, cut)
-        for size, share in of_neighbours.items():
-            around = sum(
-                _inside(wide, cells, shifted=(axis, way))
-                for axis in cells
-                if cells[axis] == size
-                for way in (-1, 1)
-            )
-            total = total + around * _inside(share, cells, cut)
-        wide = total
-    return wide
+        total = interior(padded, cells, 1) * interior(centre_weight, cells, cut)
+        for size, weight in weights.items():
+            axes = [axis for axis in cells if cells[axis] == size]
+            around = [interior(padded, cells, 1, a, by) for a in axes for by in (-1, 1)]
+            total = total + sum(around) * interior(weight, cells, cut)
+        padded = total
+    return padded
 
 
-def _widened(values: Any, cells: Mapping[str, float], width: int) -> Any:
-    """With `width` cells of the other edge on each side, where it has the axes."""
+def pad_periodic(values: Any, cells: Cells, width: int) -> Any:
+    """With `width` cells of the opposite edge on each side, along axes that it has."""
     for axis in cells:
         if width and axis in values.shape:
             first = values[{axis: slice(0, width)}]
@@ -112,16 +102,11 @@ def _widened(values: Any, cells: Mapping[str, float], width: int) -> Any:
     return values
 
 
-def _inside(
-    values: Any,
-    cells: Mapping[str, float],
-    width: int = 1,
-    shifted: tuple[str, int] = ("", 0),
-) -> Any:
-    """Without `width` cells on each side; shifted by a cell along an axis."""
+def interior(values: Any, cells: Cells, width: int, axis: str = "", by: int = 0) -> Any:
+    """Without `width` cells on each side; shifted `by` a cell along an axis."""
     cut = {}
-    for axis in cells:
-        if width and axis in values.shape:
-            way = shifted[1] if axis == shifted[0] else 0
-            cut[axis] = slice(width + way, (way - width) or None)
+    for name in cells:
+        if width and name in values.shape:
+            shift = by if name == axis else 0
+            cut[name] = slice(width + shift, (shift - width) or None)
     return values[cut] if cut else values

@@ -8,24 +8,22 @@ import pytest
 import torch
 from torch import nn
 
-from bridge import build_legacy_model
 from experiment.data import ChannelPlan
 from experiment.training import draw_weights
+from legacy.assemble import build_model, build_synthetic_learner
 from legacy.models import (
     ConvNet,
     ResNet,
     Surrogate,
     UNet,
     export_weights,
-    forecast,
     import_weights,
     leaf_shapes,
 )
-from tests.helpers import relative_error, small
+from tests.helpers import architecture, relative_error, small
 
-COMMON: dict[str, Any] = {"batch_norm": True, "activation": "SiLU"}
-UNET = {"levels": 3, "filters": [3, 5, 7]}
-LAYERS = {"layers": [5, 5, 3]}
+UNET = {"levels": 3, "filters": (3, 5, 7)}
+LAYERS = {"layers": (5, 5, 3)}
 NETWORKS = [(UNet, UNET), (ResNet, LAYERS), (ConvNet, LAYERS)]
 
 
@@ -47,7 +45,7 @@ def filled(network: nn.Module, seed: int = 0) -> nn.Module:
 def test_shapes_in_every_dimension(
     kind: Any, shape: dict[str, Any], rank: int, periodic: bool
 ) -> None:
-    network = kind(2, 4, rank=rank, periodic=periodic, **COMMON, **shape)
+    network = kind(2, 4, rank, architecture(periodic=periodic, **shape))
     sizes = (8, 12, 4)[:rank]
     assert network(torch.zeros(3, 2, *sizes)).shape == (3, 4, *sizes)
 
@@ -61,14 +59,14 @@ def test_periodic_networks_commute_with_shifts(
 
     PhiML's own periodic U-Net fails this.
     """
-    network = filled(kind(2, 4, rank=rank, periodic=True, **COMMON, **shape)).eval()
+    network = filled(kind(2, 4, rank, architecture(periodic=True, **shape))).eval()
     x = torch.randn(2, 2, *(16, 12)[:rank], dtype=torch.float64)
     dims = tuple(range(2, 2 + rank))
     shifts = (4, -4)[:rank]
     moved = network(x.roll(shifts, dims))
     expected = network(x).roll(shifts, dims)
     torch.testing.assert_close(moved, expected, rtol=1e-12, atol=1e-12)
-    wall = filled(kind(2, 4, rank=rank, periodic=False, **COMMON, **shape)).eval()
+    wall = filled(kind(2, 4, rank, architecture(periodic=False, **shape))).eval()
     assert not torch.allclose(wall(x.roll(shifts, dims)), wall(x).roll(shifts, dims))
 
 
@@ -114,7 +112,7 @@ def test_they_compute_what_phiml_computes(
 
     build = {UNet: nets.u_net, ResNet: nets.res_net, ConvNet: nets.conv_net}[kind]
     theirs = build(2, 4, in_spatial=rank, batch_norm=True, activation="SiLU", **shape)
-    ours = filled(kind(2, 4, rank=rank, periodic=False, **COMMON, **shape))
+    ours = filled(kind(2, 4, rank, architecture(periodic=False, **shape)))
     theirs = theirs.double()
     weights = export_weights(ours)
     mapped = {phiml_names(kind, name): name for name in theirs.state_dict()}
@@ -161,21 +159,22 @@ def test_the_change_is_added_and_static_channels_pass_untouched() -> None:
     assert network.seen[0, :, 0].tolist() == [0, 3]
 
 
-def test_a_forecast_is_the_repeated_model_in_evaluation_mode(tmp_path: Path) -> None:
+def test_a_prediction_is_the_repeated_model_in_evaluation_mode(tmp_path: Path) -> None:
     settings = small(tmp_path, "model.synthetic.architecture.batch_norm=true")
-    model = build_legacy_model(settings)
-    model.train()
+    model = build_model(settings)
+    learner = build_synthetic_learner(settings, model)
     before = export_weights(model.network)
-    state = np.random.default_rng(0).standard_normal((2, 16, 8)).astype(np.float32)
-    frames = forecast(model, state, 3)
-    assert frames.shape == (4, 2, 16, 8)
+    states = np.random.default_rng(0).standard_normal((1, 16, 8, 2))
+    frames = learner.predict(states.astype(np.float32), 4)
+    assert frames.shape == (1, 4, 16, 8, 2)
     assert model.training
     for name, leaf in export_weights(model.network).items():
         np.testing.assert_array_equal(leaf, before[name], err_msg=name)
-    np.testing.assert_array_equal(frames[0], state)
+    np.testing.assert_array_equal(frames[:, 0], states.astype(np.float32))
     with torch.no_grad():
-        second = model.eval()(torch.from_numpy(frames[1:2]))
-    np.testing.assert_array_equal(frames[2], second[0].numpy())
+        first = torch.from_numpy(np.moveaxis(frames[:, 1], -1, 1).copy())
+        second = model.eval()(first)
+    np.testing.assert_array_equal(frames[:, 2], np.moveaxis(second.numpy(), 1, -1))
 
 
 def test_initial_weights_are_data() -> None:
@@ -198,7 +197,7 @@ def test_initial_weights_are_data() -> None:
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
-    network = ConvNet(1, 1, rank=1, periodic=True, layers=[2], **COMMON)
+    network = ConvNet(1, 1, 1, architecture(layers=(2,)))
     weights = export_weights(network)
     missing = {k: v for k, v in weights.items() if k != "head.bias"}
     with pytest.raises(ValueError, match="head.bias"):

@@ -13,15 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from experiment.data import ChannelPlan
+from experiment.data import ChannelPlan, channel_plan
 from experiment.run import RunFolder
 from experiment.settings import Settings
 from experiment.system import CheckpointError, Progress, TrainingError
-from experiment.training import BEST, LAST, load_checkpoint
+from experiment.training import BEST, LAST, SyntheticTraining, load_checkpoint
 from legacy.models import Surrogate, import_weights
-from legacy.training import rollout_loss
-from tests.helpers import ROOT, command, small
-from tests.helpers import control_trainer as build_trainer
+from legacy.training import SyntheticLearner, rollout_loss
+from tests.helpers import ROOT, command, small, synthetic_training
 
 BATCH_NORM = "model.synthetic.architecture.batch_norm=true"
 
@@ -59,9 +58,14 @@ def test_the_loss_and_its_gradient_through_the_roll_out() -> None:
     assert network.factor.grad.item() == pytest.approx(slope, rel=1e-13)
 
 
+def learner_of(training: SyntheticTraining) -> SyntheticLearner:
+    assert isinstance(training.learner, SyntheticLearner)
+    return training.learner
+
+
 def trained(settings: Settings) -> Any:
     """Trains and returns the trainer."""
-    trainer = build_trainer(settings)
+    trainer = synthetic_training(settings)
     trainer.train(RunFolder(settings), Progress())
     return trainer
 
@@ -92,8 +96,8 @@ def test_adam_and_cosine_against_the_formulas(burgers_folder: Path) -> None:
     settings = small(
         burgers_folder, "trainer.synthetic.epochs=5", "general.precision=float64"
     )
-    trainer = build_trainer(settings)
-    group = trainer.optimiser.param_groups[0]
+    trainer = synthetic_training(settings)
+    group = learner_of(trainer).optimiser.param_groups[0]
     assert (group["betas"], group["eps"]) == ((0.9, 0.999), 1e-8)
     trainer.train(RunFolder(settings), Progress())
     history = load_checkpoint(burgers_folder / "checkpoints" / LAST).state.history
@@ -110,18 +114,20 @@ def test_weight_decay_and_clipping(burgers_folder: Path) -> None:
         "trainer.synthetic.weight_decay=0.1",
         "trainer.synthetic.clip_norm=1e-3",
     )
-    trainer = build_trainer(settings)
-    network = trainer.network
-    windows = next(iter(trainer._train_loader))
+    trainer = synthetic_training(settings)
+    network = learner_of(trainer).network
+    windows = next(iter(trainer.train_loader))
     before = {n: p.detach().clone() for n, p in network.named_parameters()}
-    rollout_loss(trainer.model, windows, trainer.plan.dynamic).backward()
+    rollout_loss(
+        learner_of(trainer).model, windows, channel_plan(settings).dynamic
+    ).backward()
     raw = {
         n: p.grad.clone() for n, p in network.named_parameters() if p.grad is not None
     }
     norm = torch.cat([g.flatten() for g in raw.values()]).norm()
     assert norm > 1e-3, "clipping must matter"
 
-    trainer.training_step(windows, lambda loss: None)
+    trainer.learner.step(windows, lambda loss: None)
     for name, parameter in network.named_parameters():
         gradient = raw[name] * 1e-3 / (norm + 1e-6) + 0.1 * before[name]
         expected = before[name] - 2e-3 * gradient / (gradient.abs() + 1e-8)
@@ -133,14 +139,14 @@ def test_weight_decay_and_clipping(burgers_folder: Path) -> None:
 def test_validation_runs_in_evaluation_mode_and_training_goes_on(
     burgers_folder: Path,
 ) -> None:
-    trainer = build_trainer(small(burgers_folder, BATCH_NORM))
-    trainer.model.train()
-    before = trainer.network.state_dict()["encoder.0.norm1.running_mean"].clone()
+    trainer = synthetic_training(small(burgers_folder, BATCH_NORM))
+    network = learner_of(trainer).network
+    before = network.state_dict()["encoder.0.norm1.running_mean"].clone()
     first = trainer.validation_loss()
     assert first == trainer.validation_loss()
-    after = trainer.network.state_dict()["encoder.0.norm1.running_mean"]
+    after = network.state_dict()["encoder.0.norm1.running_mean"]
     assert torch.equal(before, after)
-    assert trainer.model.training
+    assert learner_of(trainer).model.training
 
 
 def test_training_lowers_the_loss_and_keeps_the_best(burgers_folder: Path) -> None:
@@ -170,13 +176,13 @@ def test_without_validation_the_training_loss_judges(burgers_folder: Path) -> No
 def test_bf16_autocast_changes_the_forward_pass_only_when_asked(
     burgers_folder: Path,
 ) -> None:
-    plain_run = build_trainer(small(burgers_folder))
-    half = build_trainer(small(burgers_folder, "trainer.amp=bf16"))
-    windows = next(iter(plain_run._train_loader))
-    exact, rounded = plain_run._loss(windows).item(), half._loss(windows).item()
+    plain_run = synthetic_training(small(burgers_folder))
+    half = synthetic_training(small(burgers_folder, "trainer.amp=bf16"))
+    windows = next(iter(plain_run.train_loader))
+    exact, rounded = plain_run.learner.loss(windows), half.learner.loss(windows)
     assert exact != rounded
     assert rounded == pytest.approx(exact, rel=3e-2)
-    assert all(p.dtype == torch.float32 for p in half.model.parameters())
+    assert all(p.dtype == torch.float32 for p in learner_of(half).model.parameters())
 
 
 @pytest.mark.parametrize("schedule", ("cosine", "constant"))
@@ -190,8 +196,8 @@ def test_interrupted_between_epochs_and_resumed_is_uninterrupted(
     )
     apart = f"general.checkpoint_dir={burgers_folder}/apart"
     trained(small(burgers_folder, *common))
-    stopped = build_trainer(small(burgers_folder, *common, apart))
-    step, done = stopped.training_step, []
+    stopped = synthetic_training(small(burgers_folder, *common, apart))
+    step, done = stopped.learner.step, []
 
     def interrupt(*arguments: Any) -> float:
         done.append(1)
@@ -199,7 +205,7 @@ def test_interrupted_between_epochs_and_resumed_is_uninterrupted(
             raise KeyboardInterrupt
         return step(*arguments)
 
-    setattr(stopped, "training_step", interrupt)  # noqa: B010
+    setattr(stopped.learner, "step", interrupt)  # noqa: B010
     with pytest.raises(KeyboardInterrupt):
         stopped.train(RunFolder(stopped.settings), Progress())
     assert load_checkpoint(burgers_folder / "apart" / LAST).state.epoch == 2
@@ -254,8 +260,8 @@ def test_a_stop_inside_an_epoch_saves_the_batch(burgers_folder: Path) -> None:
     common = (BATCH_NORM, "trainer.synthetic.epochs=3")
     apart = f"general.checkpoint_dir={burgers_folder}/apart"
     trained(small(burgers_folder, *common))
-    stopped = build_trainer(small(burgers_folder, *common, apart))
-    step, done = stopped.training_step, []
+    stopped = synthetic_training(small(burgers_folder, *common, apart))
+    step, done = stopped.learner.step, []
 
     def terminate(*arguments: Any) -> float:
         done.append(1)
@@ -263,7 +269,7 @@ def test_a_stop_inside_an_epoch_saves_the_batch(burgers_folder: Path) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(*arguments)
 
-    setattr(stopped, "training_step", terminate)  # noqa: B010
+    setattr(stopped.learner, "step", terminate)  # noqa: B010
     with pytest.raises(
         TrainingError, match="stopped by SIGTERM after 1 epochs and 2 batches"
     ):
@@ -278,20 +284,20 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
     burgers_folder: Path,
 ) -> None:
     settings = small(burgers_folder, "trainer.synthetic.epochs=3")
-    trainer = build_trainer(settings)
-    step, done = trainer.training_step, []
+    trainer = synthetic_training(settings)
+    step, done = trainer.learner.step, []
 
     def poisoned(windows: torch.Tensor, log: Any) -> float:
         done.append(1)
         return step(windows * (torch.nan if len(done) == 6 else 1), log)
 
-    setattr(trainer, "training_step", poisoned)  # noqa: B010
-    with pytest.raises(TrainingError, match=r"loss is nan at epoch 2, batch 2.*kept"):
+    setattr(trainer.learner, "step", poisoned)  # noqa: B010
+    with pytest.raises(TrainingError, match=r"loss at epoch 2, batch 2 is nan.*kept"):
         trainer.train(RunFolder(settings), Progress())
     kept = load_checkpoint(burgers_folder / "checkpoints" / LAST)
     assert kept.state.epoch == 1
     assert all(np.isfinite(leaf).all() for leaf in kept.weights.values())
-    for name, leaf in trainer.network.named_parameters():
+    for name, leaf in learner_of(trainer).network.named_parameters():
         assert torch.isfinite(leaf).all(), name
 
 
@@ -336,7 +342,7 @@ def test_resume_without_or_with_a_wrong_checkpoint(burgers_folder: Path) -> None
 def test_import_after_export_keeps_every_bit(burgers_folder: Path) -> None:
     trainer = trained(small(burgers_folder, BATCH_NORM))
     checkpoint = load_checkpoint(burgers_folder / "checkpoints" / LAST)
-    fresh = build_trainer(small(burgers_folder, BATCH_NORM))
-    import_weights(fresh.network, checkpoint.weights)
-    for name, leaf in trainer.network.state_dict().items():
-        assert torch.equal(fresh.network.state_dict()[name], leaf), name
+    fresh = synthetic_training(small(burgers_folder, BATCH_NORM))
+    import_weights(learner_of(fresh).network, checkpoint.weights)
+    for name, leaf in learner_of(trainer).network.state_dict().items():
+        assert torch.equal(learner_of(fresh).network.state_dict()[name], leaf), name

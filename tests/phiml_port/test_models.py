@@ -10,26 +10,23 @@ from phiml import math
 from phiml.math import batch, channel, spatial
 from torch import nn
 
-from bridge import build_legacy_model, build_phiml_model
+import legacy.assemble
 from experiment.data import ChannelPlan
-from experiment.system import CheckpointError
+from phiml_port.assemble import build_model
 from phiml_port.models import (
     ConvNet,
     Network,
     ResNet,
     Surrogate,
     UNet,
-    load_weights,
-    save_weights,
 )
-from tests.helpers import relative_error, small
+from tests.helpers import architecture, relative_error, small
 
 math.use("torch")
-COMMON: dict[str, Any] = {"batch_norm": True, "activation": "SiLU"}
 NETWORKS = [
-    (UNet, {"levels": 3, "filters": [3, 5, 7]}),
-    (ResNet, {"layers": [5, 5, 3]}),
-    (ConvNet, {"layers": [5, 5, 3]}),
+    (UNet, {"levels": 3, "filters": (3, 5, 7)}),
+    (ResNet, {"layers": (5, 5, 3)}),
+    (ConvNet, {"layers": (5, 5, 3)}),
 ]
 AXES = ("x", "y", "z")
 
@@ -47,7 +44,7 @@ def random(*dims: Any) -> Any:
 
 
 def built(kind: Any, arguments: dict[str, Any], rank: int, periodic: bool) -> Network:
-    net = kind(2, 4, rank=rank, periodic=periodic, **COMMON, **arguments)
+    net = kind(2, 4, rank, architecture(periodic=periodic, **arguments))
     net.convert("cpu", 64)
     generator = np.random.default_rng(0)
     net.import_weights(
@@ -70,7 +67,7 @@ def test_the_control_computes_the_same_in_every_dimension(
 
     net = built(kind, arguments, rank, periodic)
     control = getattr(legacy.models, kind.__name__)(
-        2, 4, rank=rank, periodic=periodic, **COMMON, **arguments
+        2, 4, rank, architecture(periodic=periodic, **arguments)
     )
     legacy.models.import_weights(control.double(), net.export_weights())
     axes = AXES[:rank]
@@ -82,7 +79,7 @@ def test_the_control_computes_the_same_in_every_dimension(
 
 
 def test_any_number_of_batch_dims(tmp_path: Path) -> None:
-    model = build_phiml_model(small(tmp_path, "general.precision=float64"))
+    model = build_model(small(tmp_path, "general.precision=float64"))
     labels = channel(vector="velocity.x,velocity.y")
     many: Any = random(batch(batch=2, time=3), spatial(x=16, y=8), labels)
     every: Any = model(many)
@@ -113,7 +110,7 @@ def test_static_channels_pass_untouched_and_inputs_are_chosen(
         "general.precision=float64",
         experiment="advection",
     )
-    model, control = build_phiml_model(settings), build_legacy_model(settings)
+    model, control = build_model(settings), legacy.assemble.build_model(settings)
     names = ",".join(model.plan.names)
     state = random(batch(batch=2), spatial(x=16, y=8), channel(vector=names))
     after = model(state).native(["batch", "vector", "x", "y"]).detach()
@@ -129,8 +126,9 @@ def test_dynamic_channels_apart_from_each_other() -> None:
     plan = ChannelPlan(
         {"a": (), "s": (), "b": ()}, dynamic_fields=("a", "b"), inputs="dynamic"
     )
-    net = ConvNet(2, 2, rank=1, layers=[3], batch_norm=False, activation="ReLU",
-                  periodic=True)  # fmt: skip
+    net = ConvNet(
+        2, 2, 1, architecture(layers=(3,), batch_norm=False, activation="ReLU")
+    )
     net.convert("cpu", 64)
     zero = {n: np.zeros_like(w) for n, w in net.export_weights().items()}
     net.import_weights(zero | {"head.bias": np.array([10.0, 20.0])})
@@ -164,33 +162,13 @@ def test_dynamic_channels_apart_from_each_other() -> None:
 def test_a_state_that_does_not_fit_is_named(
     tmp_path: Path, state: Any, message: str
 ) -> None:
-    model = build_phiml_model(small(tmp_path, "general.precision=float64"))
+    model = build_model(small(tmp_path, "general.precision=float64"))
     with pytest.raises(ValueError, match=message):
         model(random(*state))
 
 
-def test_weights_on_disk_and_what_does_not_fit(tmp_path: Path) -> None:
-    path = tmp_path / "weights.safetensors"
-    first = built(ConvNet, {"layers": [3, 4]}, 2, True)
-    save_weights(path, first)
-    second = ConvNet(2, 4, rank=2, periodic=True, layers=[3, 4], **COMMON)
-    second.convert("cpu", 64)
-    load_weights(path, second)
-    for name, leaf in first.export_weights().items():
-        np.testing.assert_array_equal(second.export_weights()[name], leaf)
-    wider = built(ConvNet, {"layers": [3, 5]}, 2, True)
-    with pytest.raises(CheckpointError, match=r"`head\.weight` has the shape \(4, 4"):
-        load_weights(path, wider)
-    deeper = built(ConvNet, {"layers": [3, 4, 4]}, 2, True)
-    with pytest.raises(CheckpointError, match=r"`layers\.2\.conv\.bias`.* is missing"):
-        load_weights(path, deeper)
-    shallow = built(ConvNet, {"layers": [4]}, 2, True)
-    with pytest.raises(CheckpointError, match=r"doesn't fit this network: leaf"):
-        load_weights(path, shallow)
-
-
 def test_weights_that_do_not_fit_are_refused() -> None:
-    net = built(ConvNet, {"layers": [3]}, 1, True)
+    net = built(ConvNet, {"layers": (3,)}, 1, True)
     weights = net.export_weights()
     missing = {n: w for n, w in weights.items() if n != "head.bias"}
     with pytest.raises(ValueError, match="head.bias"):

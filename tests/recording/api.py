@@ -16,22 +16,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from bridge import build_components, build_loader, to_torch
-from experiment import (
-    BEST,
-    LAST,
-    PHYSICAL_BEST,
-    PHYSICAL_LAST,
-    Bar,
-    Progress,
-    Settings,
-    TrainingError,
-    check_settings,
-    load_arrays,
-    run_tasks,
-    scene_path,
-    versions,
-)
+from bridge.assemble import MixedParts, build_components
+from bridge.convert import to_torch
+from experiment.data import scene_path
+from experiment.run import run_tasks
+from experiment.settings import Settings, check_settings
+from experiment.system import Bar, Progress, TrainingError, load_arrays, versions
+from experiment.training import BEST, LAST, PHYSICAL_BEST, PHYSICAL_LAST
 
 __all__ = [
     "CHECKPOINTS",
@@ -134,7 +125,7 @@ def run(settings: Settings, stop: Stop | None = None) -> Path | None:
 
 def loader(settings: Settings, simulations: Sequence[int], shuffle: bool) -> Any:
     """A loader of the data side, in the language of the trainer side."""
-    return build_loader(settings, simulations, shuffle)
+    return MixedParts().build_loader(settings, simulations, shuffle=shuffle)
 
 
 def batches(
