@@ -167,7 +167,7 @@ def training_rung(case: DataCase) -> Findings:
     curves = []
     for settings in (case.port_settings, case.settings):
         with run_folder(settings) as (run, own):
-            training, _ = build_synthetic_training(own, MixedParts())
+            training = build_synthetic_training(own, MixedParts())
             history = training.train(run, Progress()).history
         keys = ("train_loss", "val_loss")
         curves.append(np.array([[row[key] for key in keys] for row in history]))

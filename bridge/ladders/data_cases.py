@@ -108,6 +108,7 @@ def _settings(name: CaseName, folder: Path) -> Settings:
         base,
         general=replace(
             base.general,
+            mode="synthetic",
             run_dir=f"{folder}/runs",
             checkpoint_dir=f"{folder}/checkpoints",
         ),
