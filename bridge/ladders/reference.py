@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+#: Loss and samples of every batch, by epoch.
+Epochs = list[list[tuple[float, int]]]
+
 
 class Reference:
     """A training of a torch model on windows in memory.
@@ -39,8 +42,7 @@ class Reference:
             self.parameters, lr=self.recipe.learning_rate, **options
         )
         self.rates: list[float] = []
-        #: Loss and samples of every batch, by epoch.
-        self.losses: list[list[tuple[float, int]]] = []
+        self.losses: Epochs = []
 
     def train(self) -> None:
         """All epochs, the learning rate annealed after each."""
@@ -75,7 +77,7 @@ class Reference:
 
 def hybrid_reference(
     settings: Any, synthetic: Any, loader: Any, physical: Any, ranges: Any, starts: Any
-) -> tuple[list[tuple[str, np.ndarray]], list[float], list[float], dict[str, Any]]:
+) -> tuple[list[tuple[str, np.ndarray]], Epochs, list[float], dict[str, Any]]:
     """A warm-up, then cycles in which two learners teach each other.
 
     Args:
@@ -87,7 +89,8 @@ def hybrid_reference(
         starts: Initial states of every cycle.
 
     Returns:
-        What was handed over, and to whom; losses by epoch and by round; parameters.
+        What was handed over, and to whom; loss and samples of every batch, by epoch;
+        losses by round; parameters at the end.
     """
     trainer, cycle = settings.trainer, settings.trainer.hybrid
     handed, epochs, rounds = [], [], []
@@ -102,8 +105,9 @@ def hybrid_reference(
         for _ in range(more):
             synthetic.learning_rate = clock.param_groups[0]["lr"]
             loader.set_epoch(len(epochs))
-            rows = [(synthetic.step(b, float), synthetic.samples(b)) for b in loader]
-            epochs.append(sum(x * n for x, n in rows) / sum(n for _, n in rows))
+            epochs.append(
+                [(synthetic.step(b, float), synthetic.samples(b)) for b in loader]
+            )
             clock.step()
             schedule.step()
 

@@ -12,7 +12,7 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import PhimlLoader
 from bridge.ladders.cases import CaseName, case_settings, run_folder
-from bridge.ladders.reference import Reference
+from bridge.ladders.reference import Epochs, Reference
 from experiment.data import channel_plan
 from experiment.system import Progress
 from experiment.training import (
@@ -245,14 +245,16 @@ def of_reference(reference: Reference, view: str = "") -> Trained:
     }
     for kinds in moments.values():
         kinds["step"] = kinds["step"].astype(np.int64)
-    losses = [
-        sum(loss * n for loss, n in epoch) / sum(n for _, n in epoch)
-        for epoch in reference.losses
-    ]
     return Trained(
         models.export_weights(network),
         moments,
         np.array(reference.rates),
-        np.array(losses),
+        epoch_losses(reference.losses),
         sum(map(len, reference.losses)),
     ).viewed(view)
+
+
+def epoch_losses(epochs: Epochs) -> np.ndarray:
+    """The mean loss of every epoch, over its samples."""
+    sums = [sum(loss * n for loss, n in epoch) for epoch in epochs]
+    return np.array(sums) / [sum(n for _, n in epoch) for epoch in epochs]

@@ -1,6 +1,11 @@
 """The tasks of a run and its folder."""
 
-from experiment.run.assembly import build_synthetic_training, components_of
+from experiment.run.assembly import (
+    build_hybrid_training,
+    build_physical_training,
+    build_synthetic_training,
+    components_of,
+)
 from experiment.run.folder import RunFolder, console
 from experiment.run.tasks import Components, Evaluated, run_tasks
 
@@ -8,6 +13,8 @@ __all__ = [
     "Components",
     "Evaluated",
     "RunFolder",
+    "build_hybrid_training",
+    "build_physical_training",
     "build_synthetic_training",
     "components_of",
     "console",
