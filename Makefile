@@ -24,7 +24,7 @@ bench: $(VENV)/.dev
 
 # The newest commit against the one before: a few benchmarks of asv.
 speed: $(VENV)/.dev
-	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.asv.speed
 
 clean:
 	rm -rf .asv $(VENV) data cache checkpoints runs

@@ -1,6 +1,6 @@
 """Pins threads and quietens libraries before anything is measured."""
 
-from benchmarks._machine import device, prepare, threads
+from benchmarks.harness.machine import device, prepare, threads
 
 
 def pytest_configure() -> None:
@@ -12,6 +12,6 @@ def pytest_report_header() -> str:
 
 
 def pytest_sessionfinish() -> None:
-    from benchmarks.test_speed import HELD
+    from benchmarks.test_speed import CURRENT
 
-    HELD.remove()
+    CURRENT.remove()

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks._case import PROFILES, Case
-from benchmarks._same import Observed, observed, unlike, unusable
 from benchmarks.cases import cases_of
+from bridge.harness.bench_case import PROFILES, Case
+from bridge.harness.bench_outcome import Observed, observed, unlike, unusable
 
 _CASES = cases_of(os.environ.get("BENCHMARK_PROFILE", PROFILES[0]))  # type: ignore[arg-type]
 _SIDES = [(case, side) for case in _CASES.values() for side in case.builders]
@@ -26,8 +26,8 @@ _SECONDS = 1.0
 _ROUNDS = (5, 50)
 
 
-class Held:
-    """The folder and the baseline of the case at hand; the last case's are gone."""
+class CurrentCase:
+    """The folder and the baseline of the case under test; removed with the next."""
 
     def __init__(self) -> None:
         self._name = ""
@@ -50,7 +50,7 @@ class Held:
         self._name, self._expected = "", None
 
 
-HELD = Held()
+CURRENT = CurrentCase()
 
 
 def pytest_generate_tests(metafunc: Any) -> None:
@@ -61,12 +61,12 @@ def pytest_generate_tests(metafunc: Any) -> None:
 
 def test_speed(case: Case, side: str, benchmark: Any) -> None:
     benchmark.group = case.name
-    expected = HELD.turn_to(case)
-    subject = case.builders[side](HELD.folder)
-    found = unusable(case, expected)
+    expected = CURRENT.turn_to(case)
+    subject = case.builders[side](CURRENT.folder)
+    problems = unusable(case, expected)
     if side != case.baseline:
-        found += unlike(case, side, observed(subject), expected)
-    assert not found, "; ".join(found)
+        problems += unlike(case, side, observed(subject), expected)
+    assert not problems, "; ".join(problems)
     benchmark.extra_info.update(subject.work, reference=side in case.references)
     rounds = _rounds(subject.run, case.calls)
     benchmark.pedantic(subject.run, rounds=rounds, iterations=case.calls)

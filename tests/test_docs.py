@@ -1,5 +1,6 @@
 """The pages name nothing that isn't there."""
 
+import argparse
 import ast
 import configparser
 import re
@@ -11,6 +12,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from benchmarks.cases import CASES
+from benchmarks.reports.command import COMMAND
+from bridge.harness.bench_case import of_profile
 from experiment.settings import check_settings
 
 ROOT = Path(__file__).parents[1]
@@ -69,9 +73,19 @@ def test_every_bridge_command_exists() -> None:
         words = shlex.split(command)[3:]
         for word in words[0].split("|"):
             assert f'"{word}"' in source, f"{page}: {command}"
-        for word in words[1:]:
+        # What `bench` takes is known to its own parser, below.
+        for word in words[1:] if words[0] != "bench" else ():
             if word.startswith("--"):
                 assert f'"{word[2:]}"' in source or f'"{word}"' in source, command
+
+
+def test_every_bench_command_measures_something() -> None:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    COMMAND.add_arguments(parser)
+    for page, command in _commands("python -m bridge bench"):
+        options = parser.parse_args(shlex.split(command)[4:])
+        names = of_profile(CASES, options.profile)
+        assert any((options.only or "") in name for name in names), f"{page}: {command}"
 
 
 def test_every_run_command_composes() -> None:

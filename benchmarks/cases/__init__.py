@@ -1,8 +1,5 @@
 """All benchmark cases, one literal table; importing it imports neither framework."""
 
-from collections.abc import Iterable
-
-from benchmarks._case import PROFILES, Case, Profile
 from benchmarks.cases import (
     compiling,
     converters,
@@ -13,21 +10,7 @@ from benchmarks.cases import (
     starting,
     training,
 )
-
-
-def by_name(cases: Iterable[Case]) -> dict[str, Case]:
-    """The cases by name.
-
-    Raises:
-        ValueError: Two have one name.
-    """
-    table: dict[str, Case] = {}
-    for case in cases:
-        if case.name in table:
-            raise ValueError(f"two cases are named `{case.name}`; rename one")
-        table[case.name] = case
-    return table
-
+from bridge.harness.bench_case import Case, Profile, by_name, of_profile
 
 CASES: dict[str, Case] = by_name(
     [
@@ -51,10 +34,4 @@ def cases_of(profile: Profile) -> dict[str, Case]:
     Raises:
         ValueError: There is no such profile.
     """
-    if profile not in PROFILES:
-        raise ValueError(
-            f"`profile` is {profile!r}; allowed: {', '.join(PROFILES)}"
-            " (environment variable BENCHMARK_PROFILE)"
-        )
-    allowed = PROFILES[: PROFILES.index(profile) + 1]
-    return {name: case for name, case in CASES.items() if case.profile in allowed}
+    return of_profile(CASES, profile)

@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._case import Builder, Case, Subject
-from benchmarks.cases._common import (
-    initial_velocities,
-    settings_of,
-    simulated_settings,
-)
+from benchmarks.cases.common import initial_velocities
 from benchmarks.cases.physics import (
     STEPS,
     gradient_overrides,
+    gradient_work,
     make_gradient,
-    make_rollout,
 )
+from benchmarks.cases.rollouts import make_rollout
+from benchmarks.cases.settings import settings_of, simulated_settings
+from bridge.harness.bench_case import Builder, Case, Subject
 
 
 def _rollout(side: str, folder: Path) -> Subject:
@@ -62,10 +60,10 @@ def _gradient(side: str, folder: Path) -> Subject:
         return call()
 
     def outcome() -> dict[str, np.ndarray]:
-        loss, gradient = run()
-        return {"loss": np.array([loss]), "gradient": np.array(gradient())}
+        call, loss = make_gradient(settings, side)
+        return {"loss": np.array([loss()]), "gradient": call()}
 
-    return Subject(run, outcome, make_gradient(settings, side)[1])
+    return Subject(run, outcome, gradient_work(settings))
 
 
 def _case(name: str, build: Any, *extra: str) -> Case:

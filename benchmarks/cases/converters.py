@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._case import Case, Profile, Subject
-from benchmarks._machine import device, finish
+from benchmarks.harness.machine import device, finish
+from bridge.harness.bench_case import Case, Profile, Subject
 
 #: Cells of an edge with 8 samples of 2 components in float32, by the size it makes.
 _EDGES: dict[str, tuple[int, Profile]] = {

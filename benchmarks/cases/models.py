@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._case import Case, Profile, Subject
-from benchmarks._machine import device, finish
-from benchmarks.cases._common import grid_of, initial_velocities, settings_of
+from benchmarks.cases import build
+from benchmarks.cases.common import initial_velocities
+from benchmarks.cases.settings import grid_of, settings_of
+from benchmarks.harness.machine import device, finish
+from bridge.harness.bench_case import Case, Profile, Subject
 
 NETWORKS = ("unet", "resnet", "convnet")
 #: Grid edge and batch size of the smaller profiles; `large` has all others.
@@ -45,11 +47,9 @@ def legacy_model(settings: Any, *, gradient: bool) -> Subject:
     """
     import torch
 
-    from bridge import build_legacy_model
-
     states = initial_velocities(settings.model.physical, settings.trainer.batch_size)
     state = torch.from_numpy(states).permute(0, 3, 1, 2).contiguous().to(device())
-    model = build_legacy_model(settings)
+    model = build.side_model(settings, "legacy")
     leaves = dict(model.network.named_parameters())
 
     def forward() -> Any:
@@ -71,11 +71,8 @@ def phiml_model(settings: Any, *, gradient: bool) -> Subject:
     import torch
     from phiml import math
 
-    from bridge import build_phiml_model
-    from phiml_port.training.modes import no_gradient
-
     states = initial_velocities(settings.model.physical, settings.trainer.batch_size)
-    model = build_phiml_model(settings)
+    model = build.side_model(settings, "phiml")
     state: Any = math.wrap(
         torch.from_numpy(states).to(device()),
         math.batch("batch"),
@@ -85,7 +82,7 @@ def phiml_model(settings: Any, *, gradient: bool) -> Subject:
     leaves = {n: w for n, w in model.parameters().items() if w.requires_grad}
 
     def forward() -> Any:
-        with no_gradient():
+        with torch.no_grad():
             return model(state)
 
     def backward() -> Any:
@@ -117,8 +114,8 @@ def _subject(
         finish()
 
     def outcome() -> dict[str, np.ndarray]:
-        found = {"next state": _array(native(call()))}
-        return found | {
+        arrays = {"next state": _array(native(call()))}
+        return arrays | {
             f"gradient of {name}": _array(leaf.grad)
             for name, leaf in leaves.items()
             if leaf.grad is not None
@@ -136,8 +133,8 @@ def _build(
     side: str, network: str, size: tuple[int, int], gradient: bool, folder: Path
 ) -> Subject:
     settings = model_settings(folder, network, size)
-    build = legacy_model if side == "legacy" else phiml_model
-    return build(settings, gradient=gradient)
+    make = legacy_model if side == "legacy" else phiml_model
+    return make(settings, gradient=gradient)
 
 
 CASES = tuple(

@@ -1,4 +1,4 @@
-"""A hybrid cycle and whole runs, through the functions that `run.py` calls."""
+"""Whole runs, and one cycle of hybrid training, by what `run.py` calls."""
 
 import io
 from collections.abc import Callable
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks._case import Case, Subject
-from benchmarks._machine import finish
-from benchmarks.cases._common import fresh_folder, settings_of, simulated_settings
-from experiment.training import PHYSICAL
+from benchmarks.cases import build
+from benchmarks.cases.common import fresh_folder
+from benchmarks.cases.settings import settings_of, simulated_settings
+from benchmarks.harness.machine import finish
+from bridge.harness.bench_case import Case, Subject
 
 _SHORT = (
     *("general.mode=hybrid", "trainer.hybrid.warm_up_epochs=1"),
@@ -30,22 +31,15 @@ def _written(folder: Path) -> list[str]:
 
 
 def _hybrid(preset: str, folder: Path) -> Subject:
-    """Builds both trainers and trains: a warm-up epoch, then one cycle."""
-    import bridge._physics_factories as physics
-    from experiment.run import RunFolder
-    from experiment.system import Progress
-    from experiment.training import training_settings
-
+    """Builds both learners and trains: a warm-up epoch, then one cycle."""
     chosen = (f"migration={preset}", *_SHORT)
     simulated_settings(folder, *chosen)
 
     def run() -> Path:
-        own = fresh_folder(folder / preset)
-        settings = settings_of(folder, *chosen, *_written(own))
-        trainer = physics.build_hybrid_trainer(training_settings(settings))
-        trainer.train(RunFolder(settings), Progress())
+        target = fresh_folder(folder / preset)
+        build.train(settings_of(folder, *chosen, *_written(target)))
         finish()
-        return own
+        return target
 
     return _trained(run)
 
@@ -54,17 +48,15 @@ def _whole(preset: str, overrides: tuple[str, ...], folder: Path) -> Subject:
     """Simulates, trains and evaluates, in an empty folder each time."""
     from rich.console import Console
 
-    from bridge import build_components
-    from experiment.run import run_tasks
     from experiment.system import Progress
 
     def run() -> Path:
-        own = fresh_folder(folder / preset)
-        settings = settings_of(own, f"migration={preset}", *overrides, *_written(own))
-        shown = Progress(Console(file=io.StringIO()))
-        run_tasks(settings, build_components(settings), shown)
+        target = fresh_folder(folder / preset)
+        written = _written(target)
+        settings = settings_of(target, f"migration={preset}", *overrides, *written)
+        build.run_all(settings, Progress(Console(file=io.StringIO())))
         finish()
-        return own
+        return target
 
     return _trained(run, long=overrides == _DEFAULT)
 
@@ -79,18 +71,18 @@ def _trained(run: Callable[[], Path], *, long: bool = False) -> Subject:
             4e-3 of the loss in the first three epochs of the default run; that the
             whole of it is equal is proved in float64 (`verify hybrid`).
     """
-    from experiment.training import LAST, PHYSICAL_LAST, load_checkpoint
+    from experiment.training import LAST, PHYSICAL, PHYSICAL_LAST, load_checkpoint
 
     folder = run() / "checkpoints"
-    held = load_checkpoint(folder / LAST)
+    synthetic = load_checkpoint(folder / LAST)
     physical = load_checkpoint(folder / PHYSICAL_LAST, PHYSICAL)
     work = {
-        "epochs": held.state.epoch,
-        "optimiser steps": held.state.iteration,
-        "parameters": sum(w.size for w in held.weights.values()),
+        "epochs": synthetic.state.epoch,
+        "optimiser steps": synthetic.state.iteration,
+        "parameters": sum(w.size for w in synthetic.weights.values()),
         "rounds": physical.state.epoch,
     }
-    epochs, rounds = held.state.history, physical.state.history
+    epochs, rounds = synthetic.state.history, physical.state.history
     if long:
         epochs, rounds = epochs[:1], ()
     else:

@@ -1,56 +1,33 @@
-"""Processes from their start: the help, the imports of a side, the first batch."""
+"""Processes from their start, and trainings from another side's checkpoint."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks._case import Case, Subject
-from benchmarks._machine import threads
-from benchmarks.cases._common import FEW, simulated_settings
+from benchmarks.cases import build
+from benchmarks.cases.common import any_loss, learned_numbers, window_work
+from benchmarks.cases.settings import FEW, settings_of, simulated_settings
+from benchmarks.harness.process import measure_apart, run_python
+from bridge.harness.bench_case import Builder, Case, Subject
 
-_ROOT = Path(__file__).parents[2]
 _PACKAGES = {"legacy": "legacy", "full": "phiml_port"}
 _ROOMS = ("data", "models", "physics", "training")
 _IMPORTED = (
     "import json, importlib; names = {names}; "
     "print(json.dumps(len([importlib.import_module(n) for n in names])))"
 )
-
-
-def _process(*arguments: str) -> str:
-    """What a Python process of its own prints.
-
-    Raises:
-        RuntimeError: It fails, with the end of what it said.
-    """
-    count = str(threads())
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=_ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": count, "PYTHONPATH": str(_ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(
-            f"`python {' '.join(arguments)}` ended with {done.returncode}:"
-            f" {done.stderr[-2000:]}"
-        )
-    return done.stdout
+_SIDES = tuple(_PACKAGES)
+_ALL = ("step1", "step2", "step3", "physics", "hybrid")
 
 
 def _help(side: str, folder: Path) -> Subject:
-    """The door's help, which composes all settings and imports neither framework."""
+    """The help of `run.py`, which composes all settings and imports no framework."""
 
     def run() -> str:
-        return _process("run.py", f"migration={side}", "--help")
+        return run_python("run.py", f"migration={side}", "--help")
 
     lines = run().splitlines()
     groups = np.array([sum(line.endswith(":") for line in lines)])
@@ -61,32 +38,56 @@ def _imports(side: str, folder: Path) -> Subject:
     names = [f"{_PACKAGES[side]}.{room}" for room in _ROOMS]
 
     def run() -> int:
-        return json.loads(_process("-c", _IMPORTED.format(names=names)))
+        return json.loads(run_python("-c", _IMPORTED.format(names=names)))
 
     rooms = run()
     return Subject(run, lambda: {"rooms": np.array([rooms])}, {"rooms": rooms})
 
 
 def _first_batch(side: str, folder: Path) -> Subject:
-    """Imports, composes, builds both trainers and takes one training step."""
+    """Imports, composes, builds both learners and takes one training step."""
     simulated_settings(folder, *FEW, "general.mode=hybrid")
 
     def run() -> dict[str, Any]:
-        arguments = ("-m", "benchmarks._first_batch", str(folder), side)
-        return json.loads(_process(*arguments, *FEW, "general.mode=hybrid"))
+        arguments = ("step", str(folder), side, *FEW, "general.mode=hybrid")
+        return measure_apart("benchmarks.cases.first_batch", *arguments)
 
     # The first process builds the cache; it is not timed.
-    found = run()
-    loss = found.pop("loss")
-    return Subject(run, lambda: {"loss": np.array([loss])}, found)
+    work = run()
+    loss = work.pop("loss")
+    return Subject(run, lambda: {"loss": np.array([loss])}, work)
 
 
-def _case(name: str, build: Any) -> Case:
+def _switch(side: str, folder: Path) -> Subject:
+    """Builds a side, loads the control's checkpoint and takes the first step."""
+    from experiment.training import LAST, load_checkpoint
+
+    epoch = (*FEW, "trainer.synthetic.epochs=1")
+    begun = simulated_settings(folder, "migration=legacy", *epoch)
+    file = Path(begun.general.checkpoint_dir) / LAST
+    if not file.exists():
+        build.train(begun)
+    settings = settings_of(folder, f"migration={side}", *epoch)
+    windows = build.first_batch(settings)
+
+    def run() -> float:
+        learner = build.learner(settings)
+        build.load_checkpoint(learner, load_checkpoint(file))
+        return learner.step(windows, any_loss)
+
+    work = window_work(windows) | learned_numbers(build.model(settings))
+    return Subject(run, lambda: {"loss": np.array([run()])}, work)
+
+
+def _case(
+    name: str, builder: Any, sides: tuple[str, ...] = _SIDES, proved_by: Any = _ALL
+) -> Case:
+    builders: dict[str, Builder] = {side: partial(builder, side) for side in sides}
     return Case(
         name,
         "starting",
-        {side: partial(build, side) for side in _PACKAGES},
-        ("step1", "step2", "step3", "physics", "hybrid"),
+        builders,
+        proved_by,
         tolerance=1e-4,
         profile="regular",
         gated=False,
@@ -97,4 +98,5 @@ CASES = (
     _case("start-help", _help),
     _case("start-imports", _imports),
     _case("start-first-batch", _first_batch),
+    _case("switch-side", _switch, ("legacy", "step2", "step3"), _ALL[:3]),
 )

@@ -8,14 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._case import Builder, Case, Profile, Subject
-from benchmarks._machine import device, finish
-from benchmarks.cases._common import (
-    FEW,
-    moved_parameters,
-    simulated_settings,
-    window_work,
-)
+from benchmarks.cases import build
+from benchmarks.cases.common import any_loss, learned_numbers, window_work
+from benchmarks.cases.settings import FEW, simulated_settings
+from benchmarks.harness.machine import finish
+from bridge.harness.bench_case import Builder, Case, Profile, Subject
 
 _NORM = "model.synthetic.architecture.batch_norm=true"
 _BF16 = "trainer.amp=bf16"
@@ -41,73 +38,79 @@ def training_step(folder: Path, preset: str, *overrides: str) -> Subject:
 
 def training_epoch(folder: Path, preset: str, *overrides: str) -> Subject:
     """All steps of an epoch of the trainer that a preset builds, loading included."""
-    from bridge import build_loader
-
     settings = simulated_settings(folder, f"migration={preset}", *overrides)
-    loader = build_loader(settings, settings.trainer.train_sim, True)
+    loader = build.loader(settings)
 
-    def epoch(trainer: Any, number: int) -> list[float]:
+    def epoch(learner: Any, number: int) -> list[float]:
         loader.set_epoch(number)
-        moved = settings.migration.trainer == "legacy"
-        batches = (w.to(device()) if moved else w for w in loader)
-        return [trainer.training_step(w, _any_loss) for w in batches]
+        return [learner.step(w, any_loss) for w in loader]
 
-    trainer, numbers = _trainer(settings), itertools.count()
+    model = build.model(settings)
+    learner, numbers = build.learner(settings, model), itertools.count()
 
     def run() -> None:
-        epoch(trainer, next(numbers))
+        epoch(learner, next(numbers))
         finish()
 
     loader.set_epoch(0)
     work = {"batches": len(loader), "samples": len(loader.dataset)}
     return Subject(
         run,
-        lambda: {"losses": np.array(epoch(_trainer(settings), 0))},
-        work | moved_parameters(trainer.optimiser),
+        lambda: {"losses": np.array(epoch(build.learner(settings), 0))},
+        work | learned_numbers(model),
     )
 
 
 def _of_preset(settings: Any) -> Made:
-    windows = _first_batch(settings)
-    if settings.migration.trainer == "legacy":
-        windows = windows.to(device())
-    trainer = _trainer(settings)
-    work = window_work(windows) | moved_parameters(trainer.optimiser)
-    return _step(trainer, windows), work
+    windows, model = build.first_batch(settings), build.model(settings)
+    return _step(settings, model, windows)
 
 
 def _channels_last(settings: Any) -> Made:
     """The control's own step, its weights and its batch in torch's channels_last."""
     import torch
 
-    plain = _first_batch(settings).to(device())
-    windows = plain.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
-    trainer = _trainer(settings)
-    trainer.model.to(memory_format=torch.channels_last)
-    work = window_work(windows) | moved_parameters(trainer.optimiser)
-    return _step(trainer, windows), work
+    contiguous = build.first_batch(settings)
+    windows = contiguous.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
+    model = build.model(settings).to(memory_format=torch.channels_last)
+    return _step(settings, model, windows)
+
+
+def _step(settings: Any, model: Any, windows: Any) -> Made:
+    learner = build.learner(settings, model)
+    work = window_work(windows) | learned_numbers(model)
+    return lambda: learner.step(windows, any_loss), work
 
 
 def _bare(settings: Any) -> Made:
-    """A loop by hand: the port's kernels in plain torch, channels innermost.
+    """A loop by hand: the port's kernels in plain torch, channels innermost."""
+    windows = build.first_batch(settings)
+    frames = [build.innermost(windows[:, :, t]) for t in range(windows.shape[2])]
+    return _by_hand(settings, frames, build.side_model(settings, "phiml").native, True)
+
+
+def _bare_legacy(settings: Any) -> Made:
+    """A loop by hand over the control's network: what its trainer adds to a step."""
+    windows = build.first_batch(settings)
+    network = build.side_model(settings, "legacy").network
+    frames = [windows[:, :, t] for t in range(windows.shape[2])]
+    return _by_hand(settings, frames, network, False)
+
+
+def _by_hand(settings: Any, frames: list[Any], network: Any, fused: bool) -> Made:
+    """A step in plain torch.
 
     Without a check of the loss, an autocast switch, a schedule or static channels.
     """
     import torch
     from torch.nn import functional
 
-    from bridge import build_phiml_model
-    from phiml_port.models.memory import channels_last as innermost
-
-    windows = _first_batch(settings).to(device())
-    frames = [innermost(windows[:, :, t]) for t in range(windows.shape[2])]
-    network = build_phiml_model(settings).native
     rate = settings.trainer.synthetic.learning_rate
-    optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=True)
+    optimiser = torch.optim.Adam(network.parameters(), lr=rate, fused=fused)
 
     def step() -> Any:
         optimiser.zero_grad()
-        state, loss = frames[0], windows.new_zeros(())
+        state, loss = frames[0], frames[0].new_zeros(())
         for target in frames[1:]:
             state = state + network(state)
             loss = loss + functional.mse_loss(state, target)
@@ -117,39 +120,14 @@ def _bare(settings: Any) -> Made:
         return loss.detach()
 
     work = {"samples": len(frames[0]), "steps": len(frames) - 1}
-    return step, work | moved_parameters(optimiser)
-
-
-def _first_batch(settings: Any) -> Any:
-    from bridge import build_loader
-
-    loader = build_loader(settings, settings.trainer.train_sim, True)
-    loader.set_epoch(0)
-    return next(iter(loader))
-
-
-def _trainer(settings: Any) -> Any:
-    from bridge import build_trainer
-
-    trainer: Any = build_trainer(settings)
-    named = settings.migration.trainer == "phiml"
-    trainer.model.set_training(True) if named else trainer.model.train()
-    return trainer
-
-
-def _step(trainer: Any, windows: Any) -> Callable[[], Any]:
-    return lambda: trainer.training_step(windows, _any_loss)
-
-
-def _any_loss(loss: float) -> None:
-    """Accepts any loss."""
+    return step, work | learned_numbers(network)
 
 
 def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subject:
-    step, work = make(simulated_settings(folder, *overrides))
+    timed, work = make(simulated_settings(folder, *overrides))
 
     def run() -> None:
-        step()
+        timed()
         finish()
 
     def outcome() -> dict[str, np.ndarray]:
@@ -162,10 +140,10 @@ def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subj
         # says nothing there: those losses are compared in float64. From a trainer of
         # its own, so that `run` begins where the other sides begin.
         exact = ("general.precision=float64",) if _NORM in overrides else ()
-        own, _ = make(simulated_settings(folder, *overrides, *exact))
+        step, _ = make(simulated_settings(folder, *overrides, *exact))
         # PhiML's networks cast to its precision; only the trainers set it themselves.
         with math.precision(64 if exact else 32):
-            return {"losses": np.array([float(own()) for _ in range(_COMPARED)])}
+            return {"losses": np.array([float(step()) for _ in range(_COMPARED)])}
 
     return Subject(run, outcome, work)
 
@@ -184,7 +162,7 @@ def _case(network: str) -> Case:
     }
     legacy = ("migration=legacy", *overrides)
     references: dict[str, Builder] = {}
-    # The loop by hand knows no autocast.
+    # A loop by hand knows no autocast.
     if _BF16 not in overrides:
         references["bare"] = partial(_build, _bare, legacy)
     if profile != "fast":
@@ -201,4 +179,21 @@ def _case(network: str) -> Case:
     )
 
 
-CASES = tuple(_case(network) for network in NETWORKS)
+def _case_by_hand(network: str) -> Case:
+    _, overrides = NETWORKS[network]
+    legacy = ("migration=legacy", *overrides)
+    return Case(
+        f"step-by-hand-{network}",
+        "training-step",
+        {"legacy": partial(_build, _of_preset, legacy)},
+        ("step1", "step2", "step3"),
+        tolerance=1e-4,
+        profile="regular",
+        references={"bare_legacy": partial(_build, _bare_legacy, legacy)},
+    )
+
+
+CASES = (
+    *(_case(network) for network in NETWORKS),
+    *(_case_by_hand(network) for network in ("unet-16", "unet-16-norm", "convnet")),
+)

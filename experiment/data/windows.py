@@ -140,17 +140,36 @@ class Windows:
         trajectory, start = divmod(index - self.num_real, each)
         return len(self.simulations) + trajectory, start
 
-    def locate_all(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`locate` for an array of windows that exist: trajectories, first frames."""
-        if self.num_real == len(self):
-            return np.divmod(indices, self.per_simulation)
-        behind = indices - self.num_real
-        each = self.generated[1] - self.rollout_steps
-        trajectory, start = np.divmod(behind, each)
-        trajectory += len(self.simulations)
-        real = np.flatnonzero(behind < 0)
-        trajectory[real], start[real] = np.divmod(indices[real], self.per_simulation)
-        return trajectory, start
+    def locate_all(
+        self, indices: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Locates many windows that exist, each array `(window,)`.
+
+        Returns:
+            Whether each lies in a generated trajectory, the trajectory's index among
+            those of its kind, and the first frame.
+        """
+        generated = indices >= self.num_real
+        trajectory, start = np.divmod(indices, self.per_simulation)
+        if len(self) > self.num_real:
+            behind = indices[generated] - self.num_real
+            each = self.generated[1] - self.rollout_steps
+            trajectory[generated], start[generated] = np.divmod(behind, each)
+        return generated, trajectory, start
+
+    def checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Indices of windows as an int64 array.
+
+        Raises:
+            IndexError: There is no such window, or no index.
+        """
+        numbers = np.asarray(indices, np.int64)
+        if not numbers.size or numbers.min() < 0 or numbers.max() >= len(self):
+            raise IndexError(
+                f"windows {list(indices)} of {len(self)}; expected at least one of 0 to"
+                f" {len(self) - 1}"
+            )
+        return numbers
 
 
 def sample_order(seed: int, epoch: int, count: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from experiment.run.assembly import (
     build_physical_training,
     build_synthetic_training,
     components_of,
+    read_evaluated,
 )
 from experiment.run.folder import RunFolder, console
 from experiment.run.tasks import Components, Evaluated, run_tasks
@@ -18,5 +19,6 @@ __all__ = [
     "build_synthetic_training",
     "components_of",
     "console",
+    "read_evaluated",
     "run_tasks",
 ]

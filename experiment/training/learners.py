@@ -159,7 +159,7 @@ class PhysicalLearner(ABC):
 
     @abstractmethod
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
-        """The gradient of `loss` by every unbounded parameter, float64."""
+        """The gradient of `loss` by every unbounded parameter, float64 in its shape."""
 
     @abstractmethod
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
@@ -172,7 +172,8 @@ class PhysicalLearner(ABC):
         """Trajectories `(simulation, time, x, y, ..., vector)`.
 
         Args:
-            parameters: By name, `(x, y, ...)` or 0-d.
+            parameters: By name, each over the axes that it is learned over; those that
+                are not there have their true value.
             states: Initial states `(simulation, x, y, ..., vector)`.
             frames: Frames of each, the initial one included.
         """

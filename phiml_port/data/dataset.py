@@ -13,7 +13,7 @@ from phiml.math._tensors import Dense
 from experiment.data import TrajectoryStore, Windows, channel_plan
 from experiment.settings import Settings
 from experiment.system import Progress
-from phiml_port.data.gather import backend_named, gather, on_backend
+from phiml_port.data.gather import Frames, backend_named, gather
 from phiml_port.data.scenes import read_scene
 
 #: Batches whose rows are computed at once.
@@ -58,12 +58,12 @@ class WindowDataset:
         self._shapes: dict[int, Shape] = {}
         self._generated: Sequence[np.ndarray] = ()
         self._store: TrajectoryStore | None = None
-        #: The real and the generated frames `(row, x, y, ..., vector)`, with a store.
-        self._frames: list[Any] = []
+        #: The real and the generated frames, with a store.
+        self._frames: list[Frames] = []
         self.reads_ahead = False
         if settings.cache.dir is not None:
             self._store = TrajectoryStore(settings, simulations, read_scene, progress)
-            self._frames = [self._flat(self._store.trajectories)]
+            self._frames = [Frames(self._store.trajectories, settings.cache.backend)]
             return
         self._read = lru_cache(settings.cache.open_simulations)(
             lambda index: read_scene(settings, simulations[index])
@@ -91,7 +91,7 @@ class WindowDataset:
             dtype = self._settings.general.precision
             values = np.ascontiguousarray(trajectories, dtype)
             self._generated = tuple(values)
-            self._frames.append(self._flat(values))
+            self._frames.append(Frames(values, self._settings.cache.backend))
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -128,13 +128,7 @@ class WindowDataset:
         Raises:
             IndexError: There is no such window, or no index.
         """
-        numbers = np.asarray(indices, np.int64)
-        if not numbers.size or numbers.min() < 0 or numbers.max() >= len(self):
-            raise IndexError(
-                f"windows {list(indices)} of {len(self)}; expected at least one of 0 to"
-                f" {len(self) - 1}"
-            )
-        return next(self.batches(numbers, len(numbers)))
+        return next(self.batches(self.windows.checked(indices), len(indices)))
 
     def batches(self, indices: np.ndarray, size: int) -> Iterator[Tensor]:
         """Windows `size` at a time, as `get_batch` gives them.
@@ -147,66 +141,61 @@ class WindowDataset:
             size: Windows of a batch; the last one may have fewer.
         """
         natives = self._natives(indices, size)
+        sizes = (-1, self.windows.window_frames, *self.windows.frame)
         for first in range(0, len(indices), size):
             began = time.perf_counter()
             native = next(natives)
-            took = time.perf_counter() - began
-            self.reads_ahead = took > native.nbytes / _MEMORY_SPEED
+            seconds = time.perf_counter() - began
+            self.reads_ahead = seconds > native.nbytes / _MEMORY_SPEED
             if self.reads_ahead:
                 self._read_ahead(indices[first + size : first + 2 * size])
-            shape = self._shapes.get(len(native)) or self._shape(len(native))
+            count = min(size, len(indices) - first)
+            shape = self._shapes.get(count) or self._shape(count)
             # The class itself, as `math.wrap` takes 15 us for checks that hold here,
             # half of the time that a batch takes to gather.
-            yield Dense(native, shape.names, shape, self._backend)
+            yield Dense(native.reshape(sizes), shape.names, shape, self._backend)
 
     def _natives(self, indices: np.ndarray, size: int) -> Iterator[Any]:
-        name, device = self._settings.cache.backend, self._settings.general.device
+        device = self._settings.general.device
+        stays = device == "cpu" or self._settings.cache.backend == "numpy"
         first = 0
         while first < len(indices):
             # Rows are computed for many batches at once, as that costs as much as
-            # gathering one; but what must be checked or read comes bit by bit.
-            single = self._store is None or self._store.tracks_use
-            chunk = indices[first : first + size * (1 if single else _CHUNK)]
+            # gathering one; but simulations are checked when they are needed.
+            checks = self._store and self._store.tracks_use and self.windows.num_real
+            chunk = indices[first : first + size * (1 if checks else _CHUNK)]
             first += len(chunk)
-            array, row = self._located(chunk)
-            rows = on_backend(
-                row[:, None] + np.arange(self.windows.window_frames), name
-            )
-            for native in gather(self._array, array, rows, size):
-                yield (
-                    native if device == "cpu" or name == "numpy" else native.to(device)
-                )
+            arrays, rows = self._located(chunk)
+            rows = rows[:, None] + np.arange(self.windows.window_frames)
+            natives = gather(self._array, arrays, rows, size)
+            yield from natives if stays else (n.to(device) for n in natives)
 
     def _located(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The number of the array and the first row of each window."""
-        trajectory, start = self.windows.locate_all(indices)
+        generated, index, start = self.windows.locate_all(indices)
         if self._store is None:
-            return trajectory, start
-        generated = trajectory - len(self.windows.simulations)
+            return index + len(self.windows.simulations) * generated, start
         if self._store.tracks_use:
-            self._store.use(trajectory[generated < 0])
-        real_rows = trajectory * self.windows.num_frames
-        rows = np.where(generated < 0, real_rows, generated * self.windows.generated[1])
-        return (generated >= 0).astype(int), rows + start
+            self._store.use(index[~generated])
+        frames = self.windows.num_frames
+        if self._generated:
+            frames = np.where(generated, self.windows.generated[1], frames)
+        return generated.view(np.int8), index * frames + start
 
-    def _array(self, number: int) -> Any:
+    def _array(self, number: int) -> Frames:
         if self._store is None:
-            return on_backend(self.trajectory(number), self._settings.cache.backend)
+            trajectory = self.trajectory(number)
+            return Frames(trajectory[None], self._settings.cache.backend)
         return self._frames[number]
-
-    def _flat(self, trajectories: np.ndarray) -> Any:
-        frames = trajectories.reshape(-1, *trajectories.shape[2:])
-        return on_backend(frames, self._settings.cache.backend)
 
     def _shape(self, windows: int) -> Shape:
         """The shape of a batch; kept, as building one takes longer than gathering."""
-        shape = self._shapes[windows] = math.concat_shapes(
-            batch(batch=windows),
-            batch(time=self.windows.window_frames),
-            spatial(**self._settings.model.physical.resolution),
-            channel(vector=self._names),
+        return self._shapes.setdefault(
+            windows,
+            batch(batch=windows, time=self.windows.window_frames)
+            & spatial(**self._settings.model.physical.resolution)
+            & channel(vector=self._names),
         )
-        return shape
 
     def _read_ahead(self, indices: np.ndarray) -> None:
         for index in indices.tolist():

@@ -23,62 +23,77 @@ def backend_named(name: str) -> Backend:
     return TORCH
 
 
-def on_backend(array: np.ndarray, name: str) -> Any:
-    """The array as one of the backend `torch` or `numpy`, a view."""
-    if name == "numpy":
-        return array
-    import torch
+class Frames:
+    """The frames of some trajectories, as an array of NumPy and of a backend.
 
-    with warnings.catch_warnings():
-        # The array may be read-only, and nothing here writes.
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(array)
+    Attributes:
+        values: `(row, values)`; rows are counted trajectory by trajectory.
+        native: The same memory as an array of the backend `torch` or `numpy`.
+    """
 
+    def __init__(self, trajectories: np.ndarray, backend: str) -> None:
+        count = trajectories.shape[0] * trajectories.shape[1]
+        self.values = self.native = trajectories.reshape(count, -1)
+        if backend == "torch":
+            import torch
 
-def take(frames: Any, rows: Any, out: Any = None) -> Any:
-    """The frames at `rows`, all of one library, in `out` or in a new array."""
-    if isinstance(frames, np.ndarray):
-        return frames.take(rows, 0, out, "clip")
-    import torch
+            with warnings.catch_warnings():
+                # The array may be read-only, and nothing here writes.
+                warnings.simplefilter("ignore", UserWarning)
+                self.native: Any = torch.from_numpy(self.values)
 
-    return torch.index_select(frames, 0, rows, out=out)
+    def empty(self, rows: int) -> Any:
+        """A new native array for some rows."""
+        shape = rows, self.values.shape[1]
+        if self.native is self.values:
+            return np.empty(shape, self.values.dtype)
+        return self.native.new_empty(shape)
 
 
 def gather(
-    arrays: Callable[[int], Any], array: np.ndarray, rows: Any, size: int
+    arrays: Callable[[int], Frames], array: np.ndarray, rows: np.ndarray, size: int
 ) -> Iterator[Any]:
     """Gathers windows, `size` at a time.
 
     Args:
-        arrays: Gives an array of frames `(row, x, y, ..., vector)` by its number.
+        arrays: Gives an array of frames by its number.
         array: Number of the array that each window lies in, `(window,)`.
         rows: The frames of each window, `(window, frame)`.
         size: Windows of a batch; the last one may have fewer.
 
     Yields:
-        New arrays `(window, frame, x, y, ..., vector)`.
+        New native arrays `(window * frame, values)`.
     """
-    every, length = rows.reshape(-1), rows.shape[1]
-    only = arrays(array[0]) if (array == array[0]).all() else None
-    for first in range(0, len(array), size):
-        chosen = every[first * length : (first + size) * length]
-        if only is not None:
-            frames = take(only, chosen)
-        else:
-            frames = _from_several(arrays, array[first : first + size], chosen)
-        yield frames.reshape(-1, length, *frames.shape[1:])
+    frames = arrays(array[0])
+    if frames.native is frames.values or (array != array[0]).any():
+        yield from _gather_runs(arrays, array, rows, size)
+        return
+    import torch
+
+    every = torch.from_numpy(rows.reshape(-1))
+    for chosen in every.split(size * rows.shape[1]):
+        yield frames.native.index_select(0, chosen)
 
 
-def _from_several(arrays: Callable[[int], Any], array: np.ndarray, rows: Any) -> Any:
-    """The frames of a batch, by one call for each run of windows in one array."""
-    length = len(rows) // len(array)
-    borders = (np.flatnonzero(np.diff(array)) + 1) * length
-    out: Any = None
-    for start, stop in pairwise([0, *borders.tolist(), len(rows)]):
-        frames = arrays(array[start // length])
-        if out is None:
-            shape = (len(rows), *frames.shape[1:])
-            is_numpy = isinstance(frames, np.ndarray)
-            out = np.empty(shape, frames.dtype) if is_numpy else frames.new_empty(shape)
-        take(frames, rows[start:stop], out[start:stop])
-    return out
+def _gather_runs(
+    arrays: Callable[[int], Frames], array: np.ndarray, rows: np.ndarray, size: int
+) -> Iterator[Any]:
+    """`gather` from several arrays: a call for each run of windows in one of them."""
+    count = len(rows)
+    batch = np.arange(count) // size
+    ends = np.flatnonzero((np.diff(array) != 0) | (np.diff(batch) != 0)) + 1
+    first, native, out = 0, None, np.empty(0)
+    for start, stop in pairwise([0, *ends.tolist(), count]):
+        frames = arrays(array[start])
+        if start % size == 0:
+            first, native = (
+                start,
+                frames.empty(min(size, count - start) * rows.shape[1]),
+            )
+            # NumPy's call for torch too: its views cost less.
+            out = np.asarray(native).reshape(-1, rows.shape[1], frames.values.shape[1])
+        frames.values.take(
+            rows[start:stop], 0, out[start - first : stop - first], "clip"
+        )
+        if stop == min(first + size, count):
+            yield native

@@ -15,7 +15,15 @@ from experiment.data import channel_plan, generate
 from experiment.run import RunFolder
 from experiment.settings import Settings
 from experiment.system import CheckpointError, Progress, TrainingError
-from experiment.training import Checkpoint, LAST, PHYSICAL, PHYSICAL_LAST, load_checkpoint, new_states, training_settings
+from experiment.training import (
+    LAST,
+    PHYSICAL,
+    PHYSICAL_LAST,
+    Checkpoint,
+    load_checkpoint,
+    new_states,
+    training_settings,
+)
 from legacy.physics import SceneSimulator
 from tests.bridge import test_physics as physics
 from tests.bridge.test_step1 import DOUBLE, losses

@@ -13,18 +13,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge import build_components
-from bridge._factories import read_evaluated
-from bridge._physics_factories import build_physical_trainer
-from experiment.run import RunFolder
-from experiment.settings import parameter_ranges
-from experiment.system import CheckpointError, Progress, SceneError, SettingsError, TrainingError
-from experiment.training import BEST, Checkpoint, LAST, Minimum, PHYSICAL, PHYSICAL_BEST, PHYSICAL_LAST, SYNTHETIC, load_checkpoint
-from tests.bridge.test_step1 import DOUBLE, curve, folder_for
-from tests.helpers import ROOT, relative_error, small
+from bridge.assemble import MixedParts, build_components
+from experiment.run import RunFolder, build_physical_training, read_evaluated
+from experiment.settings import Settings, parameter_ranges
+from experiment.system import (
+    CheckpointError,
+    Progress,
+    SceneError,
+    SettingsError,
+    TrainingError,
+)
+from experiment.training import (
+    BEST,
+    LAST,
+    PHYSICAL,
+    PHYSICAL_BEST,
+    PHYSICAL_LAST,
+    SYNTHETIC,
+    Checkpoint,
+    Minimum,
+    PhysicalTraining,
+    load_checkpoint,
+)
+from tests.helpers import ROOT, relative_error, small, synthetic_training
+from tests.physics_cases import DOUBLE, EXPERIMENTS, simulate
 
 SIDES = ("legacy", "phiml")
-EXPERIMENTS = ("burgers", "advection")
 MODE = "general.mode=physical"
 LEARN = (
     MODE,
@@ -35,6 +49,17 @@ LEARN = (
     "trainer.physical.rounds=2",
     "trainer.physical.iterations=4",
 )
+
+
+def training(settings: Settings) -> PhysicalTraining:
+    """The training of the physical model, of the side that is on."""
+    return build_physical_training(settings, MixedParts())
+
+
+def curve(path: Path, name: str, *overrides: str) -> None:
+    """Trains the synthetic model."""
+    settings = small(path, *overrides, kept_in(path, name))
+    synthetic_training(settings).train(RunFolder(settings), Progress())
 
 
 def on(side: str) -> str:
@@ -48,14 +73,14 @@ def kept_in(path: Path, name: str) -> str:
 def learned(path: Path, name: str, *overrides: str, **options: Any) -> Checkpoint:
     """Trains; returns the last checkpoint."""
     settings = small(path, *LEARN, *overrides, kept_in(path, name), **options)
-    build_physical_trainer(settings).train(RunFolder(settings), Progress())
+    training(settings).train(RunFolder(settings), Progress())
     return load_checkpoint(path / name / PHYSICAL_LAST, PHYSICAL)
 
 
 def interrupted(path: Path, name: str, rounds: int, *overrides: str, **o: Any) -> None:
     """Trains some rounds, and is killed inside the next one."""
     settings = small(path, *LEARN, *overrides, kept_in(path, name), **o)
-    trainer = build_physical_trainer(settings)
+    trainer = training(settings)
     minimise, done = trainer.learner.minimise, []
 
     def interrupting(*arguments: Any) -> Minimum:
@@ -104,7 +129,7 @@ def near(left: Checkpoint, right: Checkpoint, bound: float) -> None:
 @pytest.mark.parametrize("side", SIDES)
 def test_the_factor_of_advection_is_found(tmp_path: Path, side: str) -> None:
     """A scalar and data without noise, but in 32 bits: to 1e-3 and better."""
-    folder_for(tmp_path, "advection")
+    simulate(tmp_path, "advection")
     rounds = ("trainer.physical.rounds=3", "trainer.physical.iterations=10")
     found = learned(tmp_path, "last", *rounds, on(side), experiment="advection")
     value = found.weights["velocity_factor"]
@@ -136,7 +161,7 @@ def test_both_sides_learn_the_same_and_take_over_from_each_other(
     tmp_path: Path, experiment: str
 ) -> None:
     """Also when the side is switched between two rounds, in either direction."""
-    folder_for(tmp_path, experiment)
+    simulate(tmp_path, experiment)
     steps = "trainer.rollout_steps=2"
     whole = {
         side: learned(tmp_path, side, on(side), steps, experiment=experiment)
@@ -157,7 +182,7 @@ def test_both_sides_learn_the_same_and_take_over_from_each_other(
 def test_a_killed_training_goes_on_bitwise(
     tmp_path: Path, experiment: str, side: str
 ) -> None:
-    folder_for(tmp_path, experiment)
+    simulate(tmp_path, experiment)
     whole = learned(tmp_path, "whole", on(side), experiment=experiment)
     interrupted(tmp_path, "apart", 1, on(side), experiment=experiment)
     path = tmp_path / "apart" / PHYSICAL_LAST
@@ -167,7 +192,7 @@ def test_a_killed_training_goes_on_bitwise(
 
 
 def test_both_backends_learn_the_same(tmp_path: Path) -> None:
-    folder_for(tmp_path, "advection")
+    simulate(tmp_path, "advection")
     found = {
         backend: learned(
             *(tmp_path, backend, on("phiml")),
@@ -228,7 +253,7 @@ def test_a_result_that_is_worse_or_nan_keeps_the_parameters_from_before(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings = small(burgers_folder, *LEARN)
-    trainer = build_physical_trainer(settings)
+    trainer = training(settings)
     guess = trainer.parameters["viscosity"]
 
     def minimise(unbounded: Any, scale: float) -> Minimum:
@@ -250,19 +275,19 @@ def test_a_loss_that_is_not_finite_names_the_round_and_keeps_the_checkpoint(
     burgers_folder: Path, side: str
 ) -> None:
     settings = small(burgers_folder, *LEARN, on(side))
-    trainer = build_physical_trainer(settings)
+    trainer = training(settings)
     trainer.unbounded = {n: z * np.nan for n, z in trainer.unbounded.items()}
     with pytest.raises(
-        TrainingError, match=r"is nan before round 1; .*no checkpoint was written yet"
+        TrainingError, match=r"before round 1 is nan; .*no checkpoint was written yet"
     ):
         trainer.train(RunFolder(settings), Progress())
-    trainer = build_physical_trainer(settings)
+    trainer = training(settings)
     run = RunFolder(settings)
     trainer.train(run, Progress(), until=1)
     path = burgers_folder / "checkpoints" / PHYSICAL_LAST
     before = path.read_bytes()
     trainer.unbounded = {n: z * np.nan for n, z in trainer.unbounded.items()}
-    with pytest.raises(TrainingError, match=r"is nan before round 2; .*last.*is kept"):
+    with pytest.raises(TrainingError, match=r"before round 2 is nan; .*last.*is kept"):
         trainer.train(run, Progress())
     assert path.read_bytes() == before
 
@@ -279,12 +304,12 @@ def test_an_error_inside_the_loss_is_raised_and_the_process_ends(
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from bridge._physics_factories import build_physical_trainer
 from experiment.run import RunFolder
 from experiment.system import Progress
+from tests.bridge.test_physics import training
 from tests.helpers import small
 settings = small(Path({str(burgers_folder)!r}), *{(*LEARN, on(side))!r})
-trainer = build_physical_trainer(settings)
+trainer = training(settings)
 learner = trainer.learner
 own, done = {{"legacy": "_loss", "phiml": "_compiled"}}[{side!r}], []
 loss = getattr(learner, own)
@@ -319,12 +344,12 @@ def test_a_checkpoint_of_the_other_model_is_refused(burgers_folder: Path) -> Non
     with pytest.raises(CheckpointError, match="is of the physical model; expected one"):
         curve(burgers_folder, "checkpoints", DOUBLE, "trainer.resume=true")
     with pytest.raises(CheckpointError, match="general.mode=synthetic` or `hybrid`"):
-        read_evaluated(small(burgers_folder, DOUBLE))
+        read_evaluated(small(burgers_folder, DOUBLE), MixedParts())
     (folder / PHYSICAL_LAST).write_bytes(synthetic)
     with pytest.raises(CheckpointError, match="is of the synthetic model; expected"):
         learned(burgers_folder, "checkpoints", "trainer.resume=true")
     with pytest.raises(CheckpointError, match="general.mode=physical` or `hybrid`"):
-        read_evaluated(small(burgers_folder, *LEARN))
+        read_evaluated(small(burgers_folder, *LEARN), MixedParts())
 
 
 def test_a_checkpoint_that_cannot_be_resumed(burgers_folder: Path) -> None:
@@ -382,7 +407,7 @@ def test_what_is_there_is_evaluated(burgers_folder: Path, side: str) -> None:
 def test_jax_that_is_not_installed_is_said_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge._factories.find_spec", lambda name: None)
+    monkeypatch.setattr("phiml_port.assemble.find_spec", lambda name: None)
     jax = ("migration.phiml_backend=jax", MODE)
     with pytest.raises(SettingsError, match=r"`pip install -e '\.\[jax\]'`") as caught:
         build_components(small(tmp_path, *jax, on("phiml")))
@@ -396,7 +421,7 @@ def test_jax_that_is_not_installed_is_said_before_any_work(
 def test_predicted_windows_with_too_few_frames_are_refused(
     burgers_folder: Path, side: str
 ) -> None:
-    trainer = build_physical_trainer(small(burgers_folder, *LEARN, on(side)))
+    trainer = training(small(burgers_folder, *LEARN, on(side)))
     with pytest.raises(SceneError, match=r"simulation 0 has 1 frames; .* needs 2"):
         trainer.learner.augment(np.zeros((1, 1, 16, 8, 2)), "both")
 
@@ -408,4 +433,4 @@ def test_simulations_with_too_few_frames_are_refused(
     """What is on disk has 7 frames; a window of 7 steps needs 8."""
     longer = ("data.trajectory_length=9", "trainer.rollout_steps=7")
     with pytest.raises(SceneError, match="frames: stored 7, wanted 9"):
-        build_physical_trainer(small(burgers_folder, *LEARN, on(side), *longer))
+        training(small(burgers_folder, *LEARN, on(side), *longer))

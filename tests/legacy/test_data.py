@@ -18,7 +18,8 @@ from tests.helpers import small
 def from_scene(path: Path, simulation: int, start: int, frames: int) -> np.ndarray:
     """A window `(vector, time, x, y)` straight from the Scene."""
     scene = open_scene(small(path), simulation)
-    return np.stack([scene.read("velocity", start + t) for t in range(frames)], axis=1)
+    read = [scene.read("velocity", start + t) for t in range(frames)]
+    return np.moveaxis(np.stack(read), -1, 0)
 
 
 def test_every_window_is_bitwise_that_of_the_scene(burgers_folder: Path) -> None:
@@ -40,8 +41,9 @@ def test_channels_are_concatenated_in_config_order(tmp_path: Path) -> None:
     scene = open_scene(settings, 1)
     assert window.shape == (3, 3, 16, 8)
     for t in range(3):
-        np.testing.assert_array_equal(window[:1, t], scene.read("density", 2 + t))
-        np.testing.assert_array_equal(window[1:, t], scene.read("velocity", 0))
+        for channels, field in ((window[:1], "density"), (window[1:], "velocity")):
+            expected = np.moveaxis(scene.read(field, 2 + t), -1, 0)
+            np.testing.assert_array_equal(channels[:, t], expected)
 
 
 def test_each_window_comes_once_an_epoch_in_the_order_of_the_semantics(
@@ -81,6 +83,31 @@ def test_worker_processes_give_the_same_batches(burgers_folder: Path) -> None:
         helped.set_epoch(epoch)
         for left, right in zip(alone, helped, strict=True):
             assert torch.equal(left, right)
+
+
+def test_generated_windows_come_behind_the_real_ones(burgers_folder: Path) -> None:
+    loader = WindowLoader(small(burgers_folder), [0, 1], shuffle=False)
+    real = torch.cat(list(loader))
+    values = np.random.default_rng(0).standard_normal((2, 5, 16, 8, 2), np.float32)
+    moved = np.moveaxis(values, -1, 1)
+    made = torch.from_numpy(
+        np.stack([moved[i, :, t : t + 3] for i in range(2) for t in range(3)])
+    )
+    expected = {
+        "both": torch.cat([real, made]),
+        "real_only": real,
+        "generated_only": made,
+    }
+    for access, windows in expected.items():
+        loader.augment(values, access)
+        batches = list(loader)
+        assert all(b.is_contiguous() for b in batches)
+        assert torch.equal(torch.cat(batches), windows)
+        assert len(loader.dataset) == len(windows)
+    with pytest.raises(SceneError, match="simulation 0 has 2 frames.*needs 3"):
+        loader.augment(values[:, :2], "both")
+    loader.augment(None, "both")
+    assert torch.equal(torch.cat(list(loader)), real)
 
 
 def cache_file(path: Path, simulation: int) -> Path:
@@ -135,7 +162,7 @@ def test_a_changed_scene_never_gives_old_data(
     assert "was made from another Scene" in caplog.text
     assert not torch.equal(before, after)
     expected = open_scene(changed, 1).read("velocity", 0)
-    np.testing.assert_array_equal(after[:, 0], expected)
+    np.testing.assert_array_equal(after[:, 0], np.moveaxis(expected, -1, 0))
 
 
 def test_precisions_have_files_of_their_own(burgers_folder: Path) -> None:

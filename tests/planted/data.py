@@ -5,23 +5,22 @@ from unittest.mock import patch
 
 import numpy as np
 
-import phiml_port.data.cache
+import phiml_port.data.dataset
 import phiml_port.data.loader
 from bridge.verify import CaseName, climb_data
 from bridge.verify import _data_rungs as names
 from bridge.verify._diagnosis import CHANNEL_ORDER
-from experiment.data import channel_plan
-from phiml_port.data import PhiMLDataLoader, TrajectoryCache
-from phiml_port.data.gather import TorchFrames
+from experiment.data import TrajectoryStore, channel_plan
+from phiml_port.data import WindowLoader
 from tests.planted._fault import Fault
 
 _CASE = CaseName("advection", "convnet", "float64", batch_norm=False)
 
 
-def _later(batches: Any) -> Any:
-    def faulty(self: Any, rows: np.ndarray, size: int) -> Any:
-        last = len(self._flat) - 1
-        return batches(self, np.minimum(rows + 1, last), size)
+def _later(gather: Any) -> Any:
+    def faulty(arrays: Any, array: np.ndarray, rows: np.ndarray, size: int) -> Any:
+        last = len(arrays(0).values) - 1
+        return gather(arrays, array, np.minimum(rows + 1, last), size)
 
     return faulty
 
@@ -42,8 +41,12 @@ def _other_generator(_: Any) -> Any:
     return faulty
 
 
-def _fewer(_: Any) -> Any:
-    return lambda self: len(self.dataset) // self.batch_size
+def _fewer(order: Any) -> Any:
+    def faulty(self: Any) -> np.ndarray:
+        numbers = order(self)
+        return numbers[: len(numbers) // self.batch_size * self.batch_size]
+
+    return faulty
 
 
 def _by_name(read: Any) -> Any:
@@ -56,7 +59,7 @@ def _by_name(read: Any) -> Any:
 
 
 def _never_looks(_: Any) -> Any:
-    return lambda self: ["the same"] * len(self._simulations)
+    return lambda self, index: "the same"
 
 
 def _fault(name: str, owner: Any, attribute: str, faulty: Any) -> Fault:
@@ -67,10 +70,10 @@ def _fault(name: str, owner: Any, attribute: str, faulty: Any) -> Fault:
 
 
 DATA_FAULTS = (
-    _fault(names.OFF_BY_ONE, TorchFrames, "batches", _later),
-    _fault(names.DOUBLED, PhiMLDataLoader, "order", _doubled),
+    _fault(names.OFF_BY_ONE, phiml_port.data.dataset, "gather", _later),
+    _fault(names.DOUBLED, WindowLoader, "order", _doubled),
     _fault(names.SHUFFLED, phiml_port.data.loader, "sample_order", _other_generator),
-    _fault(names.LAST_BATCH, PhiMLDataLoader, "_batches", _fewer),
-    _fault(CHANNEL_ORDER, phiml_port.data.cache, "read_scene", _by_name),
-    _fault(names.STALE, TrajectoryCache, "_sources", _never_looks),
+    _fault(names.LAST_BATCH, WindowLoader, "order", _fewer),
+    _fault(CHANNEL_ORDER, phiml_port.data.dataset, "read_scene", _by_name),
+    _fault(names.STALE, TrajectoryStore, "_fingerprint", _never_looks),
 )

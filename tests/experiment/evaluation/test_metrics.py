@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from experiment.evaluation import correlation, correlation_time, energy, nrmse, rmse, spectrum
+from experiment.evaluation import (
+    correlation,
+    correlation_time,
+    energy,
+    nrmse,
+    rmse,
+    spectrum,
+)
 
 RANDOM = np.random.default_rng(0)
-REFERENCE = RANDOM.standard_normal((5, 2, 12, 7))
+REFERENCE = RANDOM.standard_normal((5, 12, 7, 2))
 
 
 def test_nrmse_of_a_scaled_field_is_the_scale() -> None:
@@ -17,7 +24,7 @@ def test_nrmse_of_a_scaled_field_is_the_scale() -> None:
 
 
 def test_nrmse_of_a_zero_reference() -> None:
-    zero = np.zeros((1, 1, 3))
+    zero = np.zeros((1, 3, 1))
     assert nrmse(zero, zero)[0] == 0
     assert np.isinf(nrmse(zero + 1, zero)[0])
 
@@ -31,7 +38,7 @@ def test_correlation() -> None:
     np.testing.assert_allclose(correlation(3 * REFERENCE + 2, REFERENCE), 1)
     np.testing.assert_allclose(correlation(-REFERENCE, REFERENCE), -1)
     x = np.arange(16) / 16 * 2 * np.pi
-    first, second = np.sin(x)[None, None], np.cos(3 * x)[None, None]
+    first, second = np.sin(x)[None, :, None], np.cos(3 * x)[None, :, None]
     np.testing.assert_allclose(correlation(first, second), 0, atol=1e-15)
 
 
@@ -39,8 +46,8 @@ def test_correlation_time() -> None:
     """cos(angle) falls below 0.8 between 0.6 and 0.7 rad, at frame 7 of 0.1 rad."""
     x = np.arange(32) / 32 * 2 * np.pi
     angles = np.arange(12) * 0.1
-    moving = np.sin(x + angles[:, None])[:, None]
-    still = np.broadcast_to(np.sin(x), moving.shape)
+    moving = np.sin(x + angles[:, None])[..., None]
+    still = np.broadcast_to(np.sin(x)[:, None], moving.shape)
     assert correlation_time(moving, still, 0.5) == (3.5, True)
     assert correlation_time(still, still, 0.5) == (5.5, False)
     lost = moving.copy()
@@ -54,7 +61,7 @@ def test_energy_and_parseval() -> None:
     Waves up to 2 fit below the shortest side, so no corner is left out.
     """
     y, x = np.meshgrid(np.arange(16) / 16, np.arange(12) / 12)
-    frame = np.stack([np.sin(2 * np.pi * x), 1 + np.cos(4 * np.pi * (y))])
+    frame = np.stack([np.sin(2 * np.pi * x), 1 + np.cos(4 * np.pi * y)], axis=-1)
     total = energy(frame[None])[0]
     assert total == pytest.approx(0.5 * (0.5 + 1 + 0.5))
     bins = spectrum(frame)
@@ -66,7 +73,7 @@ def test_energy_and_parseval() -> None:
 @pytest.mark.parametrize("metric", (nrmse, rmse, correlation))
 def test_nothing_is_broadcast(metric) -> None:
     with pytest.raises(ValueError, match="expected the same"):
-        metric(REFERENCE[:, :1], REFERENCE)
+        metric(REFERENCE[..., :1], REFERENCE)
 
 
 def test_nan_is_not_equal() -> None:

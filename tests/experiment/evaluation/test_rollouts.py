@@ -12,7 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from experiment.data import open_scene
-from experiment.evaluation import PERSISTENCE, RecoveredParameter, evaluate, parameter_table, summary_table, write_evaluation
+from experiment.evaluation import (
+    PERSISTENCE,
+    RecoveredParameter,
+    evaluate,
+    parameter_table,
+    summary_table,
+    write_evaluation,
+)
 from experiment.system import UserError, load_arrays
 from experiment.training import PHYSICAL, SYNTHETIC
 from tests.helpers import small
@@ -27,9 +34,14 @@ def truth(path: Path, simulation: int) -> np.ndarray:
     return np.stack([scene.read("velocity", t) for t in range(5)])
 
 
-def half(state: np.ndarray, steps: int) -> np.ndarray:
+def half(states: np.ndarray, frames: int) -> np.ndarray:
     """Half the state for ever."""
-    return np.broadcast_to(state / 2, (steps + 1, *state.shape))
+    return constant(states / 2, frames)
+
+
+def constant(states: np.ndarray, frames: int) -> np.ndarray:
+    """The states, for ever."""
+    return np.repeat(states[:, None], frames, axis=1)
 
 
 def field() -> RecoveredParameter:
@@ -48,7 +60,7 @@ def printed(table: Table) -> str:
 
 
 def test_a_perfect_forecast_and_persistence(simulated: Path) -> None:
-    perfect = {SYNTHETIC: lambda state, steps: truth(simulated, 3)}
+    perfect = {SYNTHETIC: lambda states, frames: truth(simulated, 3)[None]}
     result = evaluate(small(simulated), perfect)
     model, persistence = result.summary
     assert model["nrmse_mean"] == model["rmse_velocity"] == 0
@@ -69,7 +81,7 @@ def test_a_perfect_forecast_and_persistence(simulated: Path) -> None:
 def test_two_forecasts_and_persistence_last(simulated: Path) -> None:
     settings = small(simulated, "evaluation.test_sim=[2,3]")
     result = evaluate(
-        settings, {PHYSICAL: half, SYNTHETIC: lambda s, n: np.zeros((n + 1, *s.shape))}
+        settings, {PHYSICAL: half, SYNTHETIC: lambda s, n: constant(0 * s, n)}
     )
     names = [row["forecast"] for row in result.summary]
     assert names == [PHYSICAL, SYNTHETIC, PERSISTENCE]
@@ -86,7 +98,12 @@ def test_two_forecasts_and_persistence_last(simulated: Path) -> None:
 
 def test_a_forecast_of_the_wrong_shape_is_refused(simulated: Path) -> None:
     with pytest.raises(ValueError, match="expected the same"):
-        evaluate(small(simulated), {SYNTHETIC: lambda s, n: truth(simulated, 3)[:, :1]})
+        evaluate(
+            small(simulated),
+            {SYNTHETIC: lambda s, n: truth(simulated, 3)[None, ..., :1]},
+        )
+    with pytest.raises(ValueError, match="expected the same"):
+        evaluate(small(simulated), {SYNTHETIC: lambda s, n: truth(simulated, 3)})
 
 
 @pytest.mark.parametrize("names", [(), ("model",), (SYNTHETIC, PERSISTENCE)])
@@ -96,9 +113,9 @@ def test_unknown_names_are_refused(simulated: Path, names: tuple[str, ...]) -> N
 
 
 def test_a_forecast_that_works_in_place_leaves_the_truth(simulated: Path) -> None:
-    def spoil(state: np.ndarray, steps: int) -> np.ndarray:
-        state *= 0
-        return np.stack([state] * (steps + 1))
+    def spoil(states: np.ndarray, frames: int) -> np.ndarray:
+        states *= 0
+        return constant(states, frames)
 
     result = evaluate(small(simulated), {PHYSICAL: spoil, SYNTHETIC: half})
     np.testing.assert_array_equal(result.rollouts[0].reference, truth(simulated, 3))
@@ -108,10 +125,10 @@ def test_a_forecast_that_works_in_place_leaves_the_truth(simulated: Path) -> Non
 def test_a_forecast_that_is_not_finite_is_warned_about_and_shows(
     simulated: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def diverging(state: np.ndarray, steps: int) -> np.ndarray:
-        values = np.array(half(state, steps))
-        values[3, 0, 2, 2] = np.inf
-        values[4] = np.nan
+    def diverging(states: np.ndarray, frames: int) -> np.ndarray:
+        values = half(states, frames)
+        values[:, 3, 2, 2, 0] = np.inf
+        values[:, 4] = np.nan
         return values
 
     settings = small(simulated)
@@ -139,7 +156,7 @@ def test_a_forecast_that_is_not_finite_is_warned_about_and_shows(
 def test_a_forecast_that_fails_keeps_the_others(
     simulated: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def failing(state: np.ndarray, steps: int) -> np.ndarray:
+    def failing(states: np.ndarray, frames: int) -> np.ndarray:
         raise UserError("the diffusion number is 3; expected at most 0.5.")
 
     with caplog.at_level(logging.WARNING):

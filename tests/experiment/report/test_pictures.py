@@ -12,7 +12,13 @@ from experiment.evaluation import Forecast, evaluate
 from experiment.report import draw_evaluation, draw_losses, write_report
 from experiment.settings import Settings
 from experiment.training import PHYSICAL, SYNTHETIC
-from tests.experiment.test_evaluation import SCALAR, field, half, truth
+from tests.experiment.evaluation.test_rollouts import (
+    SCALAR,
+    constant,
+    field,
+    half,
+    truth,
+)
 from tests.helpers import small
 
 Histories = dict[str, Sequence[dict[str, Any]]]
@@ -50,7 +56,7 @@ def pixels(path: Path) -> np.ndarray:
 def test_one_forecast_keeps_the_plain_names(simulated: Path, tmp_path: Path) -> None:
     names = draw(
         small(simulated),
-        {SYNTHETIC: lambda s, n: truth(simulated, 3)},
+        {SYNTHETIC: lambda s, n: truth(simulated, 3)[None]},
         {SYNTHETIC: EPOCHS},
         tmp_path,
     )
@@ -68,7 +74,7 @@ def test_two_forecasts_have_pictures_of_their_own(
     histories: Histories = {SYNTHETIC: EPOCHS, PHYSICAL: ROUNDS}
     names = draw(
         settings,
-        {SYNTHETIC: half, PHYSICAL: lambda s, n: np.zeros((n + 1, *s.shape))},
+        {SYNTHETIC: half, PHYSICAL: lambda s, n: constant(0 * s, n)},
         histories,
         tmp_path,
     )
@@ -95,7 +101,7 @@ def test_a_colour_of_a_film_says_the_same_in_every_frame(
     """The colour bar, right of both fields, is the same picture all the time."""
     draw(
         small(simulated),
-        {SYNTHETIC: lambda s, n: truth(simulated, 3)},
+        {SYNTHETIC: lambda s, n: truth(simulated, 3)[None]},
         {SYNTHETIC: EPOCHS},
         tmp_path,
     )
@@ -144,15 +150,15 @@ def test_a_physical_history_adds_a_panel(tmp_path: Path) -> None:
 def test_a_forecast_that_is_not_finite_is_drawn(
     simulated: Path, tmp_path: Path
 ) -> None:
-    def diverging(state: np.ndarray, steps: int) -> np.ndarray:
-        values = np.array(half(state, steps))
-        values[2] = 1e30
-        values[3:] = np.nan
-        values[3, 0, 0, 0] = np.inf
+    def diverging(states: np.ndarray, frames: int) -> np.ndarray:
+        values = half(states, frames)
+        values[:, 2] = 1e30
+        values[:, 3:] = np.nan
+        values[:, 3, 0, 0, 0] = np.inf
         return values
 
-    def lost(state: np.ndarray, steps: int) -> np.ndarray:
-        return np.full((steps + 1, *state.shape), np.nan)
+    def lost(states: np.ndarray, frames: int) -> np.ndarray:
+        return constant(np.nan * states, frames)
 
     settings = small(simulated)
     draw(settings, {PHYSICAL: diverging}, {}, tmp_path / "one")

@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiment.system import TornFile, UserError, load_arrays, read_facts, save_arrays, write_whole
+from experiment.system import (
+    TornFile,
+    UserError,
+    load_arrays,
+    read_facts,
+    save_arrays,
+    write_whole,
+)
 
 ARRAYS = {
     "a": np.arange(6.0).reshape(2, 3),

@@ -1,0 +1,1 @@
+"""What asv needs: the groups that it times, and how it installs a commit."""

@@ -1,0 +1,1 @@
+"""What prints or writes pages: `python -m bridge bench --NAME` each."""
