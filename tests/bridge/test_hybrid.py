@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from bridge._physics_factories import build_hybrid_trainer
+
 from experiment.data import channel_plan, generate
 from experiment.run import RunFolder
 from experiment.settings import Settings

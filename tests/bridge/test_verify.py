@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from bridge.verify import (
     Verdict,
     case_names,
@@ -20,6 +19,7 @@ from bridge.verify import (
     training_case_names,
 )
 from bridge.verify._describe import described, unread_keys
+
 from tests.helpers import ROOT
 from tests.planted import FAULTS
 
