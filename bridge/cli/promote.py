@@ -1,4 +1,4 @@
-"""`promote`: makes a preset the default, on fresh green evidence for it and those below."""
+"""`promote`: makes a preset the default, on fresh green evidence up to it."""
 
 import argparse
 

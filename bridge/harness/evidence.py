@@ -15,18 +15,25 @@ _SUFFIXES = (".py", ".yaml")
 
 
 def fingerprints(project: Project) -> dict[str, str]:
-    """A hash of everything that a verification reads, and of the pinned versions."""
-    hashes = {name: _hash(project.root, name) for name in project.setting("reads")}
+    """A hash of everything that a verification reads, and of the pinned versions.
+
+    Not of the file that `promote` writes, or each promotion would make stale what it
+    stands on; a case chooses all its sides itself.
+    """
+    default = project.default_file
+    hashes = {
+        name: _hash(project.root, name, default) for name in project.setting("reads")
+    }
     pins = json.dumps(list(project.pins)).encode()
     return hashes | {"versions in pyproject.toml": _short(hashlib.sha256(pins))}
 
 
-def _hash(root: Path, name: str) -> str:
+def _hash(root: Path, name: str, without: Path) -> str:
     path = root / name
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     digest = hashlib.sha256()
     for file in files:
-        if file.suffix in _SUFFIXES:
+        if file.suffix in _SUFFIXES and file != without:
             digest.update(str(file.relative_to(root)).encode())
             digest.update(file.read_bytes())
     return _short(digest)

@@ -80,6 +80,11 @@ class Project:
         return self.root / self.setting(key)
 
     @property
+    def default_file(self) -> Path:
+        """The file that names the default preset, as `defaults: [<preset>]`."""
+        return self.folder("switches") / "current.yaml"
+
+    @property
     def presets(self) -> Mapping[str, Sequence[str]]:
         """The ladders that each preset must pass, in the order of the migration."""
         return self.setting("presets")

@@ -9,9 +9,6 @@ from bridge.harness.errors import HarnessError, load_object, write_file
 from bridge.harness.evidence import promotion_blockers
 from bridge.harness.project import Project
 
-#: The file that names the default preset, as `defaults: [<preset>]`.
-_CURRENT = "current"
-
 
 class Component(Protocol):
     """A part of a pipeline that can be switched between its sides."""
@@ -34,8 +31,8 @@ def components(project: Project) -> Sequence[Component]:
 
 def default_preset(project: Project) -> str:
     """The preset that a run uses by default."""
-    path = project.folder("switches") / f"{_CURRENT}.yaml"
-    return str(yaml.safe_load(path.read_text())["defaults"][0])
+    content = yaml.safe_load(project.default_file.read_text())
+    return str(content["defaults"][0])
 
 
 def choose_preset(project: Project, preset: str) -> str:
@@ -44,7 +41,7 @@ def choose_preset(project: Project, preset: str) -> str:
     Returns:
         The lines that changed, as `-old` and `+new`; empty if none did.
     """
-    path = project.folder("switches") / f"{_CURRENT}.yaml"
+    path = project.default_file
     before = path.read_text()
     after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
     write_file(path, after)

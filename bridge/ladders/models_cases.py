@@ -1,12 +1,11 @@
 """Models of both sides from copied weights, and the control in float64."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, cast
 from unittest.mock import patch
-
-import itertools
 
 import numpy as np
 import torch

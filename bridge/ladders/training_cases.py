@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -154,7 +154,7 @@ class TrainingCase:
     def reference(
         self, view: str = "", kind: Callable[..., Reference] = Reference, **options: Any
     ) -> Reference:
-        """A new reference training, in a view; or a faulty one, for a counterfactual."""
+        """A new reference training in a view; of another kind for a counterfactual."""
         windows = torch.from_numpy(viewed(self.windows.numpy(), view))
         return kind(self.model(view), windows, self.settings, **options)
 

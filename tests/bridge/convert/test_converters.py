@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from phiml import math
 from phiml.math import Tensor, batch, channel, spatial
 
-from bridge import CONVERSIONS, ConversionError, to_phiml, to_torch
+from bridge.convert import ConversionError, to_phiml, to_torch
 
 math.use("torch")
 DIMS = ("batch", "time", "x", "y", "z", "vector")
@@ -193,30 +193,3 @@ def test_a_tensor_on_disk_is_refused(tmp_path: Any) -> None:
         to_torch(cached, "x")
     assert to_torch(cached.as_persistent(), "x").tolist() == [0, 1, 2]
     source.h5file.close()
-
-
-def test_conversions_are_counted_per_boundary() -> None:
-    CONVERSIONS.reset()
-    x = torch.zeros(2, 3)
-    for _ in range(3):
-        to_torch(to_phiml(x, "x y", boundary="in"), "y x", boundary="out")
-    assert {n: b.count for n, b in CONVERSIONS.boundaries.items()} == {
-        "in": 3,
-        "out": 3,
-    }
-    held = CONVERSIONS.boundaries["out"]
-    assert (held.bytes, held.copies, held.views) == (3 * 24, 0, 3)
-    assert held.seconds > 0
-
-
-def test_tracing_shows_each_boundary_once(caplog: pytest.LogCaptureFixture) -> None:
-    CONVERSIONS.reset(trace=True)
-    x = torch.arange(6.0).reshape(2, 3)
-    with caplog.at_level("INFO"):
-        for _ in range(3):
-            to_phiml(x, "x y", boundary="model: in")
-    CONVERSIONS.reset()
-    (record,) = caplog.messages
-    assert record == (
-        "model: in: (x=2, y=3) float32 on cpu, strides (3, 1), 0 to 5, view"
-    )
