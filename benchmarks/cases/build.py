@@ -69,16 +69,9 @@ def trajectories(settings: Any) -> Any:
     """The training simulations `(simulation, time, x, y, ..., vector)` as stored."""
     import numpy as np
 
-    simulations = settings.trainer.train_sim
-    try:
-        from experiment.data import read_trajectory
-    except ImportError:
-        from experiment.data import open_scene
+    from experiment.data import read_trajectory
 
-        frames = range(settings.data.trajectory_length)
-        scenes = [open_scene(settings, i) for i in simulations]
-        fields = [[scene.read("velocity", f) for f in frames] for scene in scenes]
-        return np.moveaxis(np.array(fields), 2, -1).copy()
+    simulations = settings.trainer.train_sim
     return np.stack([read_trajectory(settings, i) for i in simulations])
 
 

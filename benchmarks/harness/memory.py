@@ -10,7 +10,8 @@ def peak_anonymous(work: Callable[[], object]) -> float:
 
     Pages of mapped files are left out: the system can take them back at any time.
     """
-    peak, done = [0], threading.Event()
+    # Work that is done at once has the memory that was there.
+    peak, done = [_anonymous_kilobytes()], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.005):

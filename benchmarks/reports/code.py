@@ -108,14 +108,14 @@ def _without_legacy() -> Iterator[str]:
     yield _line("shared loops and store", both)
     for module in shared:
         yield _line(f"  {module.replace('.', '/')}.py", SOURCES.size([module]))
-    yield _line("  with the log, loops alone", loops + log)
-    yield _line("    of which both shared at 18add21", _LOOPS_BEFORE)
+    yield _line("  loops with their log", loops + log)
+    yield _line("    of it shared already at 18add21", _LOOPS_BEFORE)
     yield _line("port, shared loops and store", port + both, BEFORE["legacy"])
-    yield "  (before: legacy alone, with loops of its own, which it replaces)"
+    yield "  (before: legacy with loops of its own, which this replaces)"
     together = BEFORE["legacy"] + BEFORE["phiml_port"]
     new = loops + log - _LOOPS_BEFORE + store
     yield _line("port, legacy, shared loops and store", port + legacy + both, together)
-    yield _line("  with what is newly shared alone", port + legacy + new, together)
+    yield _line("  counting what became shared since", port + legacy + new, together)
     experiment = code_size("experiment")
     whole = experiment + port
     yield _line("experiment", experiment, BEFORE["experiment"])

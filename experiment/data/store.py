@@ -13,6 +13,7 @@ import json
 import logging
 import mmap
 import os
+import secrets
 import shutil
 import time
 import zlib
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 #: Reads a simulation as `(time, x, y, ..., vector)`. A function of a module, as it is
 #: pickled for the processes of `data.num_workers`.
 ReadTrajectory = Callable[[Settings, int], np.ndarray]
-_FORMAT = 1
 _ARRAY, _FACTS = "trajectories.npy", "store.json"
 
 
@@ -88,21 +88,15 @@ class TrajectoryStore:
         # The state of the Scenes before they are read: if one changes meanwhile, the
         # next run computes another fingerprint and reads it again.
         self._sources = [self._fingerprint(i) for i in range(len(simulations))]
-        self._identity = _digest(
-            {
-                "format": _FORMAT,
-                "data_dir": str(Path(settings.data.data_dir).resolve()),
-                "fields": settings.data.fields,
-                "precision": settings.general.precision,
-                "simulations": self._simulations,
-            }
-        )
+        folder = str(Path(settings.data.data_dir).resolve())
+        content = (settings.data.fields, settings.general.precision, simulations)
+        self._identity = _digest([folder, *content])
         name = f"{self._identity}-{_digest(self._sources)}"
         self.path = Path(settings.cache.dir) / "trajectories" / name
         self._last_used = np.full(len(simulations), -np.inf)
         self._next_release = 0.0
         stored = self._opened(self.path)
-        # What is built is summed up on the way.
+        # A store that was just built needs no check.
         self._unverified = set(range(len(simulations))) if stored else set()
         self._stored = stored or self._build()
         self.trajectories = np.asarray(self._stored.array)
@@ -176,13 +170,14 @@ class TrajectoryStore:
 
     def _build(self) -> "_Stored":
         """Builds in a temporary folder, which takes the name once it is complete."""
-        older = sorted(self.path.parent.glob(f"{self._identity}-*"))
-        folder = self.path.with_name(f".{self.path.name}.{os.getpid()}.partial")
+        older = {*self.path.parent.glob(f"{self._identity}-*")} - {self.path}
+        unique = secrets.token_hex(4)
+        folder = self.path.with_name(f".{self.path.name}.{unique}.partial")
         try:
             with self._writing():
                 folder.mkdir(parents=True)
                 _allocate(folder / _ARRAY, self._shape, self._dtype)
-                self._write_facts(folder, self._fill(folder / _ARRAY, older))
+                self._write_facts(folder, self._fill(folder / _ARRAY, sorted(older)))
                 # Mapped before another process can replace or remove it.
                 stored = _Stored(folder, self._shape, self._dtype)
                 try:
@@ -203,43 +198,37 @@ class TrajectoryStore:
         checksums = [""] * len(self._sources)
         for stored in filter(None, map(self._opened, older)):
             for index, source in enumerate(self._sources):
-                unchanged = not checksums[index] and stored.sources[index] == source
-                if unchanged and stored.is_whole(index):
+                if stored.sources[index] == source and stored.is_whole(index):
                     checksums[index] = _write(file, index, stored.array[index])
-        missing = [
-            (index, simulation)
-            for index, simulation in enumerate(self._simulations)
-            if not checksums[index]
-        ]
+        missing = {i: s for i, s in enumerate(self._simulations) if not checksums[i]}
         if older:
-            log.warning(
+            changed = ", ".join(map(str, missing.values()))
+            made_from = (
                 "`%s` was made from other Scenes of simulations %s; reading these"
-                " again",
-                older[-1],
-                ", ".join(str(simulation) for _, simulation in missing),
             )
+            log.warning(f"{made_from} again", older[-1], changed)
         work = partial(_read_and_write, self._read, self._settings, file)
         workers = self._settings.data.num_workers
         with self._progress.bar("cache", len(missing), "simulations") as bar:
-            for item, checksum in map_in_processes(work, missing, workers):
-                checksums[item[0]] = checksum
-                bar.step(simulation=item[1])
+            items = list(missing.items())
+            for (index, number), checksum in map_in_processes(work, items, workers):
+                checksums[index] = checksum
+                bar.step(simulation=number)
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
         return checksums
 
     def _repair(self, index: int) -> None:
         """Reads a damaged simulation again; its bytes become what they were."""
-        simulation = self._simulations[index]
-        damage = f"`{self.path}` is damaged at simulation {simulation}"
+        item = index, self._simulations[index]
+        damage = f"`{self.path}` is damaged at simulation {item[1]}"
         if self._fingerprint(index) != self._sources[index]:
             raise SceneError(f"{damage}, whose Scene has changed since. Run again.")
-        log.warning(
-            "%s: its checksum differs. Reading it again from the Scenes.", damage
-        )
+        log.warning("%s (its checksum differs). Reading it again.", damage)
         with self._writing():
-            self._stored.checksums[index] = _read_and_write(
-                self._read, self._settings, self.path / _ARRAY, (index, simulation)
-            )
-            self._write_facts(self.path, self._stored.checksums)
+            file, checksums = self.path / _ARRAY, self._stored.checksums
+            checksums[index] = _read_and_write(self._read, self._settings, file, item)
+            self._write_facts(self.path, checksums)
 
     def _write_facts(self, folder: Path, checksums: Sequence[str]) -> None:
         facts = {"sources": self._sources, "checksums": list(checksums)}
@@ -310,13 +299,16 @@ def _read_and_write(
 
 
 def _write(file: Path, index: int, trajectory: np.ndarray) -> str:
-    """Writes one simulation to the disk; returns its checksum."""
-    array = open_memmap(file, "r+")
+    """Writes one simulation into an array file; returns its checksum."""
+    array = open_memmap(file, "r")
     if trajectory.shape != array.shape[1:]:
         raise ValueError(f"got a trajectory {trajectory.shape} for {array.shape[1:]}")
-    array[index] = trajectory
-    array.flush()
-    return _checksum(array[index])
+    values = np.ascontiguousarray(trajectory, array.dtype)
+    # Not through the map, where a full disk would end the process.
+    with file.open("r+b") as opened:
+        opened.seek(array.offset + index * values.nbytes)
+        opened.write(values.data)
+    return _checksum(values)
 
 
 def _checksum(trajectory: np.ndarray) -> str:

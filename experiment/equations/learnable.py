@@ -84,9 +84,14 @@ class ParameterRange:
     lower: float
     upper: float
 
-    def bounded(self, unbounded: Any) -> np.ndarray:
-        """The parameter of an unbounded value."""
-        return self.lower + (self.upper - self.lower) / (1 + np.exp(-unbounded))
+    def bounded(self, unbounded: Any, exp: Callable[[Any], Any] = np.exp) -> Any:
+        """The parameter of an unbounded value, an array or a tensor.
+
+        Args:
+            unbounded: Any number.
+            exp: Its framework's exponential function.
+        """
+        return self.lower + (self.upper - self.lower) * (1 / (1 + exp(-unbounded)))
 
     @property
     def start(self) -> np.ndarray:

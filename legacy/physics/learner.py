@@ -87,11 +87,7 @@ class PhysicalLearner(training.PhysicalLearner):
 
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {}
-        for name, z in unbounded.items():
-            bounds = self._ranges[name]
-            share = 1 / (1 + math.exp(-z))
-            known[name] = bounds.lower + (bounds.upper - bounds.lower) * share
+        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
         frames = [self._fields(frame) for frame in windows.unbind(2)]
         steps, parameters = len(frames) - 1, self.model.parameters(known)
         later = self.model.rollout(frames[0], parameters, steps)

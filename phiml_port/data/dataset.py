@@ -88,8 +88,8 @@ class WindowDataset:
         self._generated = ()
         del self._frames[1:]
         if trajectories is not None:
-            dtype = self._settings.general.precision
-            values = np.ascontiguousarray(trajectories, dtype)
+            precision = self._settings.general.precision
+            values = np.ascontiguousarray(trajectories, precision)
             self._generated = tuple(values)
             self._frames.append(Frames(values, self._settings.cache.backend))
 

@@ -79,21 +79,17 @@ def _gather_runs(
     arrays: Callable[[int], Frames], array: np.ndarray, rows: np.ndarray, size: int
 ) -> Iterator[Any]:
     """`gather` from several arrays: a call for each run of windows in one of them."""
-    count = len(rows)
-    batch = np.arange(count) // size
+    batch = np.arange(len(rows)) // size
     ends = np.flatnonzero((np.diff(array) != 0) | (np.diff(batch) != 0)) + 1
-    first, native, out = 0, None, np.empty(0)
-    for start, stop in pairwise([0, *ends.tolist(), count]):
-        frames = arrays(array[start])
-        if start % size == 0:
-            first, native = (
-                start,
-                frames.empty(min(size, count - start) * rows.shape[1]),
-            )
+    native, out = None, np.empty(0)
+    for start, stop in pairwise([0, *ends.tolist(), len(rows)]):
+        frames, first = arrays(array[start]), start // size * size
+        if start == first:
+            shape = rows[first : first + size].shape
+            native = frames.empty(shape[0] * shape[1])
             # NumPy's call for torch too: its views cost less.
-            out = np.asarray(native).reshape(-1, rows.shape[1], frames.values.shape[1])
-        frames.values.take(
-            rows[start:stop], 0, out[start - first : stop - first], "clip"
-        )
-        if stop == min(first + size, count):
+            out = np.asarray(native).reshape(*shape, -1)
+        chosen = rows[start:stop]
+        frames.values.take(chosen, 0, out[start - first : stop - first], "clip")
+        if stop == first + len(out):
             yield native

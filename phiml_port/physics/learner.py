@@ -113,11 +113,7 @@ class PhysicalLearner(training.PhysicalLearner):
 
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {}
-        for name, z in unbounded.items():
-            bounds = self._ranges[name]
-            share = 1 / (1 + math.exp(-z))
-            known[name] = bounds.lower + (bounds.upper - bounds.lower) * share
+        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
         parameters = self.model.parameters(known)
         state, *targets = [self._fields(frame) for frame in windows.time]
         total: Any = 0.0

@@ -1,7 +1,9 @@
 """Timing, verdicts and baselines of any pair, and what `bench` refuses."""
 
 import argparse
+import ast
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from bridge.harness.bench_command import BenchCommand, Report
 from bridge.harness.bench_pairs import Pair, Speed, judge, pairs_of
 from bridge.harness.bench_table import WIDTH, table
 from bridge.harness.bench_timing import Ratio, paired, timed_in_turn
+from tests.helpers import ROOT
 
 MACHINE = {"processor": "Abacus 2000", "cores": "2"}
 
@@ -235,3 +238,19 @@ def test_identical_code_gives_no_alarm(capsys: pytest.CaptureFixture[str]) -> No
     case = Case("twins", "group", {"legacy": build, "phiml": build}, (), 0.0, calls=50)
     _command([case], "--rounds", "7", "--identical", "2")
     assert "in 2 comparisons of identical code" in capsys.readouterr().out
+
+
+def test_the_engine_imports_no_pipeline_and_no_framework() -> None:
+    """What another project installs, and what asv takes to older commits."""
+    allowed = {"numpy", "bridge", *sys.stdlib_module_names}
+    files = sorted((ROOT / "bridge" / "harness").glob("bench_*.py"))
+    assert len(files) > 5
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [getattr(node, "module", None) or ""]
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert {n.split(".")[0] for n in names} <= allowed, file.name
+                ours = [n for n in names if n.startswith("bridge")]
+                assert all(n.startswith("bridge.harness.bench_") for n in ours)

@@ -139,7 +139,7 @@ def test_a_damaged_simulation_is_repaired_in_place(
     with caplog.at_level(logging.WARNING):
         again.use(np.array([1, 1, 0]))
     assert numbers == [2]
-    assert "is damaged at simulation 2: its checksum differs" in caplog.text
+    assert "is damaged at simulation 2 (its checksum differs)" in caplog.text
     np.testing.assert_array_equal(again.trajectories, expected)
     np.testing.assert_array_equal(store.trajectories, expected)
     assert (store.path / ARRAY).read_bytes() == whole
@@ -232,9 +232,7 @@ def build(path: Path) -> bytes:
     return used(TrajectoryStore(small(path), [2, 0, 1])).tobytes()
 
 
-def test_a_builder_that_comes_second_uses_its_own(
-    burgers_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_builder_that_comes_second_uses_its_own(burgers_folder: Path) -> None:
     """Another builder is done while this one reads its last Scene."""
     settings = small(burgers_folder)
     others = []
@@ -244,8 +242,26 @@ def test_a_builder_that_comes_second_uses_its_own(
             others.append(TrajectoryStore(small(burgers_folder), [0, 1]))
         return read_trajectory(settings, simulation)
 
-    monkeypatch.setattr(os, "getpid", iter(range(1, 9)).__next__)
     store = TrajectoryStore(settings, [0, 1], read)
+    np.testing.assert_array_equal(used(store), used(others[0]))
+    assert stores(burgers_folder) == [store.path] == [others[0].path]
+
+
+def test_a_store_that_appears_before_building_stays(
+    burgers_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another builder is done just after this one found no store."""
+    settings = small(burgers_folder)
+    others = []
+    build_store = TrajectoryStore._build
+
+    def late(store: TrajectoryStore) -> Any:
+        monkeypatch.setattr(TrajectoryStore, "_build", build_store)
+        others.append(TrajectoryStore(settings, [0, 1]))
+        return build_store(store)
+
+    monkeypatch.setattr(TrajectoryStore, "_build", late)
+    store = TrajectoryStore(settings, [0, 1])
     np.testing.assert_array_equal(used(store), used(others[0]))
     assert stores(burgers_folder) == [store.path] == [others[0].path]
 
