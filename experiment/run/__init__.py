@@ -1,6 +1,7 @@
 """The tasks of a run and its folder."""
 
 from experiment.run.assembly import (
+    build_hybrid_training,
     build_physical_training,
     build_synthetic_training,
     components_of,
@@ -13,6 +14,7 @@ __all__ = [
     "Components",
     "Evaluated",
     "RunFolder",
+    "build_hybrid_training",
     "build_physical_training",
     "build_synthetic_training",
     "components_of",
