@@ -8,11 +8,10 @@ from experiment.run.assembly import (
     read_evaluated,
 )
 from experiment.run.folder import RunFolder, console
-from experiment.run.tasks import Components, Evaluated, run_tasks
+from experiment.run.tasks import Components, run_tasks
 
 __all__ = [
     "Components",
-    "Evaluated",
     "RunFolder",
     "build_hybrid_training",
     "build_physical_training",
