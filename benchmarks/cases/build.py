@@ -169,6 +169,7 @@ def conversions() -> Any:
 
 def unproved(ladder: str) -> list[str]:
     """Why the evidence for a ladder doesn't count, a sentence each; none if it does."""
-    from bridge._evidence import problems
+    from bridge.harness.evidence import promotion_blockers
+    from bridge.harness.project import Project
 
-    return problems(ladder)
+    return promotion_blockers(Project.find(), ladder)

@@ -28,6 +28,7 @@ from experiment.data.store_files import (
     ARRAY,
     StoreFiles,
     allocate,
+    write_facts,
     write_simulation,
 )
 from experiment.settings import Settings

@@ -1,18 +1,19 @@
 """The tasks of a run and its folder."""
 
 from experiment.run.assembly import (
+    build_hybrid_training,
     build_physical_training,
     build_synthetic_training,
     components_of,
     read_evaluated,
 )
 from experiment.run.folder import RunFolder, console
-from experiment.run.tasks import Components, Evaluated, run_tasks
+from experiment.run.tasks import Components, run_tasks
 
 __all__ = [
     "Components",
-    "Evaluated",
     "RunFolder",
+    "build_hybrid_training",
     "build_physical_training",
     "build_synthetic_training",
     "components_of",

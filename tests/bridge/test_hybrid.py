@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge._physics_factories import build_hybrid_trainer
+from bridge.assemble import MixedParts
 from experiment.data import channel_plan, generate
-from experiment.run import RunFolder
+from experiment.run import RunFolder, build_hybrid_training
 from experiment.settings import Settings
 from experiment.system import CheckpointError, Progress, TrainingError
 from experiment.training import (
@@ -20,9 +20,9 @@ from experiment.training import (
     PHYSICAL,
     PHYSICAL_LAST,
     Checkpoint,
+    HybridTraining,
     load_checkpoint,
     new_states,
-    training_settings,
 )
 from legacy.physics import SceneSimulator
 from tests.bridge import test_physics as physics
@@ -87,8 +87,9 @@ def everything(side: str) -> tuple[str, ...]:
     return switches(side, side, side)
 
 
-def trainer_of(settings: Settings) -> Any:
-    return build_hybrid_trainer(training_settings(settings))
+def training_of(settings: Settings) -> HybridTraining:
+    """The training of both models, of the sides that are on."""
+    return build_hybrid_training(settings, MixedParts())
 
 
 def trained(
@@ -97,7 +98,7 @@ def trained(
     """Trains; returns the last checkpoints of the synthetic and the physical model."""
     checkpoints = f"general.checkpoint_dir={path}/{name}"
     settings = tiny(path / experiment, experiment, *overrides, checkpoints)
-    trainer_of(settings).train(RunFolder(settings), Progress())
+    training_of(settings).train(RunFolder(settings), Progress())
     return last(path / name)
 
 
@@ -145,8 +146,9 @@ def interrupted(
     """Trains until killed at a place; epochs and rounds in the checkpoints."""
     checkpoints = f"general.checkpoint_dir={path}/apart"
     settings = tiny(path / experiment, experiment, *overrides, checkpoints)
-    trainer = trainer_of(settings)
-    step, minimise = trainer.synthetic.training_step, trainer.physical.learner.minimise
+    training = training_of(settings)
+    learner, physical = training.synthetic.learner, training.physical.learner
+    step, minimise = learner.step, physical.minimise
     steps, rounds = [0], [0]
     # 10 real windows and 5 generated ones in batches of 3: 4 steps an epoch, then 5.
     stop_at = {"first cycle": 6, "second cycle": 11, "signal": 11}.get(place, 0)
@@ -167,10 +169,10 @@ def interrupted(
             raise KeyboardInterrupt
         return minimise(*arguments)
 
-    setattr(trainer.synthetic, "training_step", stepping)  # noqa: B010
-    setattr(trainer.physical.learner, "minimise", minimising)  # noqa: B010
+    setattr(learner, "step", stepping)  # noqa: B010
+    setattr(physical, "minimise", minimising)  # noqa: B010
     with pytest.raises((KeyboardInterrupt, TrainingError)):
-        trainer.train(RunFolder(settings), Progress())
+        training.train(RunFolder(settings), Progress())
     path = path / "apart"
     epochs = load_checkpoint(path / LAST).state.epoch
     if not (path / PHYSICAL_LAST).exists():
@@ -238,29 +240,31 @@ def test_what_each_model_may_see(
         f"trainer.data_access={access}",
         "trainer.physical.windows=99",
     )
-    trainer = trainer_of(settings)
+    training = training_of(settings)
+    loader: Any = training.synthetic.train_loader
+    learner: Any = training.physical.learner
     seen: list[Any] = []
-    teach, minimise = trainer.synthetic.train, trainer.physical.learner.minimise
+    teach, minimise = training.synthetic.train, learner.minimise
 
     def teaching(*arguments: Any, **options: Any) -> Any:
-        seen.append(("windows", len(trainer._loader.dataset)))
+        seen.append(("windows", len(loader.dataset)))
         return teach(*arguments, **options)
 
     def minimising(*arguments: Any) -> Any:
-        held = trainer.physical.learner._windows
+        held = learner.windows
         count = len(held) if side == "legacy" else held.shape.get_size("batch")
         seen.append(("predicted", count))
         return minimise(*arguments)
 
-    setattr(trainer.synthetic, "train", teaching)  # noqa: B010
-    setattr(trainer.physical.learner, "minimise", minimising)  # noqa: B010
-    trainer.train(RunFolder(settings), Progress())
+    setattr(training.synthetic, "train", teaching)  # noqa: B010
+    setattr(learner, "minimise", minimising)  # noqa: B010
+    training.train(RunFolder(settings), Progress())
     cycle = [("windows", windows), ("predicted", predicted)]
     assert seen == [("windows", 10), *cycle, *cycle]
     # The last batch of an epoch may be smaller: 4 steps of the warm-up, then 2 epochs.
     (state, _) = last(folder / "advection" / "checkpoints")
     assert state.state.iteration == 4 + 2 * -(-windows // 3)
-    assert len(trainer._loader.dataset) == 10
+    assert len(loader.dataset) == 10
 
 
 @pytest.mark.parametrize(("alpha", "count"), [(0.5, 1), (1.0, 2), (0.01, 1)])
@@ -299,21 +303,23 @@ def test_a_trajectory_that_is_not_finite_is_not_handed_over(
         ),
         ("synthetic", "predict", r"the synthetic model's prediction in cycle 1 is not"),
     ):
-        trainer = trainer_of(settings)
-        place = trainer.synthetic if owner == "synthetic" else trainer.physical.learner
-        original = getattr(place, method)
+        training = training_of(settings)
+        physical: Any = training.physical.learner
+        giver: Any = training.synthetic.learner if owner == "synthetic" else physical
+        original = getattr(giver, method)
 
         def poisoned(*arguments: Any, original: Any = original) -> np.ndarray:
             values = original(*arguments).copy()
             values[0, -1, 3, 4, 0] = np.nan
             return values
 
-        setattr(place, method, poisoned)
+        setattr(giver, method, poisoned)
         taken: list[Any] = []
-        taker = trainer.physical.learner if owner == "synthetic" else trainer._loader
+        loader = training.synthetic.train_loader
+        taker = physical if owner == "synthetic" else loader
         setattr(taker, "augment", lambda *a, taken=taken: taken.append(a))  # noqa: B010
         with pytest.raises(TrainingError, match=message) as caught:
-            trainer.train(RunFolder(settings), Progress())
+            training.train(RunFolder(settings), Progress())
         assert "trainer.hybrid.warm_up_epochs" in str(caught.value)
         assert taken == []
 
@@ -331,10 +337,10 @@ def test_hybrid_end_to_end_on_phiml(tmp_path: Path) -> None:
     shown = " ".join(done.stdout.split())
     for words in (
         "model: phiml (phiml_port.models",
-        "trainer: phiml (phiml_port.training:SyntheticTrainer), by the preset full",
+        "trainer: phiml (phiml_port.training.synthetic:SyntheticLearner), by the",
         "data: phiml (phiml_port.data",
-        "physics: phiml (phiml_port.physics:TensorLearner), by the preset full",
-        "hybrid: phiml (phiml_port.training:HybridTrainer), by the preset full",
+        "physics: phiml (phiml_port.physics.learner:PhysicalLearner), by the preset",
+        "hybrid: phiml (experiment.training:HybridTraining), by the preset full",
         "conversions between torch and PhiML: none",
         "physical round 2/2",
         "epoch 3/3",

@@ -6,26 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from phiml import math
 from torch import nn
 
-from bridge import (
-    CONVERSIONS,
-    PhimlView,
-    TorchView,
-    build_legacy_model,
-    build_model,
-    build_phiml_model,
-    build_trainer,
-    to_phiml,
-    to_torch,
-)
+from bridge import CONVERSIONS, build_components
+from bridge.assemble import MixedParts
 from experiment.data import generate
 from experiment.run import RunFolder
 from experiment.system import Progress, SettingsError
-from experiment.training import LAST, load_checkpoint
-from legacy.models import export_weights
-from tests.helpers import control_trainer, relative_error, run_program, small
+from experiment.training import LAST, LearnerState, load_checkpoint
+from tests.helpers import run_program, small, synthetic_training
 
 DOUBLE = "general.precision=float64"
 NETS = ("model/synthetic=unet", "model/synthetic=resnet", "model/synthetic=convnet")
@@ -36,7 +25,7 @@ def curve(path: Path, name: str, *overrides: str, **options: Any) -> Any:
     """Trains; returns the final checkpoint."""
     folder = f"general.checkpoint_dir={path}/{name}"
     settings = small(path, *overrides, folder, **options)
-    build_trainer(settings).train(RunFolder(settings), Progress())
+    synthetic_training(settings).train(RunFolder(settings), Progress())
     return load_checkpoint(path / name / LAST)
 
 
@@ -99,8 +88,8 @@ def test_switching_at_any_epoch_goes_on_where_the_other_stood(
     ):
         folder = f"general.checkpoint_dir={burgers_folder}/{name}"
         begun = small(burgers_folder, *common, folder, f"migration.model={first}")
-        trainer = build_trainer(begun)
-        step, done = trainer.training_step, []
+        training = synthetic_training(begun)
+        step, done = training.learner.step, []
 
         def interrupt(*arguments: Any, step: Any = step, done: Any = done) -> float:
             done.append(1)
@@ -108,9 +97,9 @@ def test_switching_at_any_epoch_goes_on_where_the_other_stood(
                 raise KeyboardInterrupt
             return step(*arguments)
 
-        setattr(trainer, "training_step", interrupt)  # noqa: B010
+        setattr(training.learner, "step", interrupt)  # noqa: B010
         with pytest.raises(KeyboardInterrupt):
-            trainer.train(RunFolder(begun), Progress())
+            training.train(RunFolder(begun), Progress())
         assert load_checkpoint(burgers_folder / name / LAST).state.epoch == 2
         resumed = curve(
             burgers_folder,
@@ -126,29 +115,16 @@ def test_a_checkpoint_of_the_port_is_bitwise_the_controls(burgers_folder: Path) 
     """legacy -> port -> legacy keeps every bit of weights and moments."""
     curve(burgers_folder, "control", NORM)
     stored = load_checkpoint(burgers_folder / "control" / LAST)
-    port = control_trainer(small(burgers_folder, NORM, "migration=step1"))
-    port.restore(stored)
-    again = port.snapshot(stored.state)
-    assert list(again.weights) == list(export_weights(port.network))
+    learner = synthetic_training(small(burgers_folder, NORM, "migration=step1")).learner
+    learner.load(LearnerState(stored.weights, stored.optimiser, stored.random))
+    again = learner.state()
+    assert again.weights.keys() == stored.weights.keys()
     for name, leaf in stored.weights.items():
         np.testing.assert_array_equal(again.weights[name], leaf, err_msg=name)
+    assert again.optimiser.keys() == stored.optimiser.keys()
     for name, moments in stored.optimiser.items():
         for kind, leaf in moments.items():
             np.testing.assert_array_equal(again.optimiser[name][kind], leaf)
-
-
-def test_the_torch_view_is_a_module_like_any_other(tmp_path: Path) -> None:
-    settings = small(tmp_path, NORM, DOUBLE)
-    control = build_legacy_model(settings)
-    view = TorchView(build_phiml_model(settings), rank=2, precision=64)
-    names = [n for n, _ in control.network.named_parameters()]
-    assert [n for n, _ in view.network.named_parameters()] == names
-    assert len(list(view.parameters())) == len(names)
-    assert list(view.network.state_dict()) == list(control.network.state_dict())
-    native: Any = view.model.network.native
-    for training in (False, True):
-        view.train(training)
-        assert {m.training for m in native.modules()} == {training}
 
 
 def test_two_conversions_a_model_call(burgers_folder: Path) -> None:
@@ -156,9 +132,9 @@ def test_two_conversions_a_model_call(burgers_folder: Path) -> None:
     curve(burgers_folder, "warm", "migration=step1", "trainer.synthetic.epochs=1")
     CONVERSIONS.reset()
     settings = small(burgers_folder, "migration=step1", "trainer.synthetic.epochs=1")
-    trainer = build_trainer(settings)
-    trainer.train(RunFolder(settings), Progress())
-    assert trainer.batches_seen == 6
+    training = synthetic_training(settings)
+    training.train(RunFolder(settings), Progress())
+    assert training.batches_seen == 6
     counts = {n: (b.count, b.copies) for n, b in CONVERSIONS.boundaries.items()}
     assert counts == {"model: in": (12, 0), "model: out": (12, 0)}
     CONVERSIONS.reset()
@@ -166,30 +142,10 @@ def test_two_conversions_a_model_call(burgers_folder: Path) -> None:
     assert not CONVERSIONS.boundaries
 
 
-def test_a_torch_model_on_named_dims(tmp_path: Path) -> None:
-    settings = small(tmp_path, DOUBLE, NORM)
-    control = build_legacy_model(settings)
-    view = PhimlView(control, control.plan, rank=2)
-    x = torch.randn(2, 3, 2, 16, 8, dtype=torch.float64, requires_grad=True)
-    named: Any = to_phiml(x, "batch time vector x y", components=control.plan.names)
-    view.set_training(False)
-    assert not control.training
-    with math.precision(64):
-        found = to_torch(view(named), "batch time vector x y")
-        alone = view(named.batch[1].time[2])
-    expected = control(x.flatten(0, 1)).unflatten(0, (2, 3))
-    assert relative_error(found.detach().numpy(), expected.detach().numpy()) < 1e-14
-    one = to_torch(alone, "vector x y").detach().numpy()
-    assert relative_error(one, expected[1, 2].detach().numpy()) < 1e-13
-    found.sum().backward()
-    assert x.grad is not None and x.grad.abs().sum() > 0
-    assert view.parameters().keys() == control.network.state_dict().keys()
-
-
 class MyNet(nn.Module):
     """A user's own network."""
 
-    def __init__(self, in_channels: int, out_channels: int, **_: Any) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *_: Any) -> None:
         super().__init__()
         self.only = nn.Conv2d(in_channels, out_channels, 1)
 
@@ -209,9 +165,9 @@ def source(tmp_path: Path, path: str, side: str = "legacy") -> Any:
 
 def test_a_users_own_network_takes_part(burgers_folder: Path) -> None:
     settings = source(burgers_folder, "tests.bridge.test_step1:MyNet")
-    model: Any = build_model(settings)
+    model = MixedParts().build_model(settings)
     assert type(model.network).__name__ == "MyNet"
-    build_trainer(settings).train(RunFolder(settings), Progress())
+    synthetic_training(settings).train(RunFolder(settings), Progress())
 
 
 @pytest.mark.parametrize(
@@ -232,7 +188,7 @@ def test_a_source_that_does_not_fit_is_named(
     tmp_path: Path, path: str, side: str, message: str
 ) -> None:
     with pytest.raises(SettingsError, match=message) as caught:
-        build_model(source(tmp_path, path, side))
+        build_components(source(tmp_path, path, side))
     assert f"migration.sources.model.{side}" in str(caught.value)
 
 
@@ -241,8 +197,8 @@ def test_step1_from_the_command_line(tmp_path: Path) -> None:
     done = run_program(tmp_path, "migration=step1", "general.trace=true")
     assert done.returncode == 0, done.stderr
     output = " ".join(done.stdout.split())
-    assert "model: phiml (phiml_port.models:UNet), by the preset step1" in output
-    assert "trainer: legacy (legacy.training:SyntheticTrainer)" in output
+    assert "model: phiml (phiml_port.models.unet:UNet), by the preset step1" in output
+    assert "trainer: legacy (legacy.training.synthetic:SyntheticLearner)" in output
     assert output.count("model: in: (batch=3, vector=2, x=16, y=8) float32") == 1
     assert "conversions between torch and PhiML" in output
     resumed = run_program(
@@ -254,5 +210,5 @@ def test_step1_from_the_command_line(tmp_path: Path) -> None:
     )
     assert resumed.returncode == 0, resumed.stderr
     output = " ".join(resumed.stdout.split())
-    assert "model: legacy (legacy.models:UNet), by the command line" in output
+    assert "model: legacy (legacy.models.unet:UNet), by the command line" in output
     assert "conversions between torch and PhiML: none" in output

@@ -1,7 +1,6 @@
 """Step 2 trains as the control trains, and can be rolled back in the middle."""
 
 import random
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -11,28 +10,23 @@ import numpy as np
 import pytest
 import torch
 
-import bridge._evidence
-import bridge._status
-from bridge import CONVERSIONS, build_trainer
-from bridge.__main__ import promote, rollback
-from bridge._evidence import problems, write_evidence
+from bridge import CONVERSIONS
 from experiment.run import RunFolder
 from experiment.settings import Settings
-from experiment.system import CheckpointError, Progress, TrainingError, UserError
-from experiment.training import LAST, load_checkpoint
-from phiml_port.training import SyntheticTrainer
+from experiment.system import CheckpointError, Progress, TrainingError
+from experiment.training import LAST, LearnerState, SyntheticTraining, load_checkpoint
+from phiml_port.training import SyntheticLearner
 from tests.bridge.test_step1 import DOUBLE, NORM, curve, folder_for, losses
-from tests.helpers import ROOT, command, small
+from tests.helpers import ROOT, command, small, synthetic_training
 from tests.legacy.test_training import finished, same
 
 STEP2 = "migration=step2"
 SIDES = ("legacy", "phiml")
 
 
-def port_trainer(settings: Settings) -> SyntheticTrainer:
-    trainer = build_trainer(settings)
-    assert isinstance(trainer, SyntheticTrainer)
-    return trainer
+def port_learner(training: SyntheticTraining) -> SyntheticLearner:
+    assert isinstance(training.learner, SyntheticLearner)
+    return training.learner
 
 
 @pytest.mark.parametrize("experiment", ("burgers", "advection"))
@@ -74,8 +68,8 @@ def test_every_combination_trains_the_same(tmp_path: Path, experiment: str) -> N
 
 def interrupted(settings: Settings, epochs: int) -> None:
     """Trains some epochs and is then interrupted, as by kill -9 after a checkpoint."""
-    trainer = build_trainer(settings)
-    step, done = trainer.training_step, [0]
+    training = synthetic_training(settings)
+    step, done = training.learner.step, [0]
 
     def interrupting(*arguments: Any) -> float:
         if done[0] == 4 * epochs:
@@ -83,9 +77,9 @@ def interrupted(settings: Settings, epochs: int) -> None:
         done[0] += 1
         return step(*arguments)
 
-    setattr(trainer, "training_step", interrupting)  # noqa: B010
+    setattr(training.learner, "step", interrupting)  # noqa: B010
     with pytest.raises(KeyboardInterrupt):
-        trainer.train(RunFolder(settings), Progress())
+        training.train(RunFolder(settings), Progress())
 
 
 def test_rollback_in_the_middle_of_a_run(burgers_folder: Path) -> None:
@@ -118,12 +112,12 @@ def test_legacy_to_port_to_legacy_is_bitwise(burgers_folder: Path) -> None:
     curve(burgers_folder, "control", NORM)
     path = burgers_folder / "control" / LAST
     stored = load_checkpoint(path)
-    port = port_trainer(small(burgers_folder, NORM, STEP2))
-    port.restore(stored)
-    there = port.snapshot(stored.state)
-    control = build_trainer(small(burgers_folder, NORM))
-    control.restore(there)
-    back = control.snapshot(stored.state)
+    port = synthetic_training(small(burgers_folder, NORM, STEP2)).learner
+    port.load(LearnerState(stored.weights, stored.optimiser, stored.random))
+    there = port.state()
+    control = synthetic_training(small(burgers_folder, NORM)).learner
+    control.load(there)
+    back = control.state()
     for kept in (there, back):
         assert kept.weights.keys() == stored.weights.keys()
         for name, leaf in stored.weights.items():
@@ -147,47 +141,43 @@ def test_the_port_resumes_bitwise(burgers_folder: Path) -> None:
 
 
 def test_validation_keeps_statistics_and_mode(burgers_folder: Path) -> None:
-    trainer = port_trainer(small(burgers_folder, NORM, STEP2))
-    trainer.model.set_training(True)
-    before = trainer.snapshot(load_state()).weights
-    first = trainer.validation_loss()
-    assert first is not None and first == trainer.validation_loss()
-    after = trainer.snapshot(load_state()).weights
+    training = synthetic_training(small(burgers_folder, NORM, STEP2))
+    before = training.learner.state().weights
+    first = training.validation_loss()
+    assert first is not None and first == training.validation_loss()
+    after = training.learner.state().weights
     for name, leaf in before.items():
         np.testing.assert_array_equal(after[name], leaf, err_msg=name)
-    assert trainer.model.native.training
-
-
-def load_state() -> Any:
-    from experiment.training import TrainingState
-
-    return TrainingState()
+    assert port_learner(training).model.native.training
 
 
 def test_bf16_autocast_only_when_asked(burgers_folder: Path) -> None:
     values = {}
     for amp in ("off", "bf16"):
-        trainer = port_trainer(small(burgers_folder, STEP2, f"trainer.amp={amp}"))
-        loader: Any = trainer._train_loader
-        values[amp] = trainer.training_step(next(iter(loader)), lambda loss: None)
+        training = synthetic_training(
+            small(burgers_folder, STEP2, f"trainer.amp={amp}")
+        )
+        batch = next(iter(training.train_loader))
+        values[amp] = training.learner.step(batch, lambda loss: None)
     assert values["off"] != values["bf16"]
     assert values["bf16"] == pytest.approx(values["off"], rel=3e-2)
 
 
 def test_a_loss_that_is_not_finite_is_not_applied(burgers_folder: Path) -> None:
     settings = small(burgers_folder, STEP2, "trainer.synthetic.epochs=3")
-    trainer = port_trainer(settings)
-    step, done = trainer.training_step, []
+    training = synthetic_training(settings)
+    learner = port_learner(training)
+    step, done = learner.step, []
 
     def poisoned(windows: Any, check: Any) -> float:
         done.append(1)
         return step(windows * (float("nan") if len(done) == 6 else 1.0), check)
 
-    setattr(trainer, "training_step", poisoned)  # noqa: B010
-    with pytest.raises(TrainingError, match=r"loss is nan at epoch 2, batch 2.*kept"):
-        trainer.train(RunFolder(settings), Progress())
+    setattr(learner, "step", poisoned)  # noqa: B010
+    with pytest.raises(TrainingError, match=r"at epoch 2, batch 2 is nan.*kept"):
+        training.train(RunFolder(settings), Progress())
     assert load_checkpoint(burgers_folder / "checkpoints" / LAST).state.epoch == 1
-    for name, leaf in trainer.model.parameters().items():
+    for name, leaf in learner.model.parameters().items():
         assert torch.isfinite(leaf).all(), name
 
 
@@ -196,6 +186,8 @@ class Odd:
 
     def __init__(self, batches: list[Any]) -> None:
         self._batches = batches
+
+    def augment(self, trajectories: Any, access: str) -> None: ...
 
     def set_epoch(self, epoch: int, position: int = 0) -> None: ...
 
@@ -207,20 +199,20 @@ class Odd:
 
 
 def test_a_loader_with_wrong_dims_or_no_batch(burgers_folder: Path) -> None:
-    trainer = port_trainer(small(burgers_folder, STEP2))
-    loader: Any = trainer._train_loader
-    good = next(iter(loader))
+    training = synthetic_training(small(burgers_folder, STEP2))
+    good = next(iter(training.train_loader))
     for batches, message in (
-        ([], "gave no batch in epoch 1; expected 4"),
+        ([], "gave no batch in epoch 1; expected at least one"),
         (
             [good.time[0]],
             r"gave a batch with the dims .*; expected batch, time, vector",
         ),
         ([good.vector[0]], "gave a batch with the dims"),
     ):
-        trainer._train_loader = Odd(batches)
+        settings, learner = training.settings, training.learner
+        odd = SyntheticTraining(settings, learner, Odd(batches), None)
         with pytest.raises(TrainingError, match=message):
-            trainer.train(RunFolder(trainer.settings), Progress())
+            odd.train(RunFolder(settings), Progress())
 
 
 def test_a_checkpoint_that_does_not_fit(burgers_folder: Path) -> None:
@@ -229,7 +221,7 @@ def test_a_checkpoint_that_does_not_fit(burgers_folder: Path) -> None:
 
     def attempt(*overrides: str) -> None:
         settings = small(burgers_folder, *resume, *overrides)
-        build_trainer(settings).train(RunFolder(settings), Progress())
+        synthetic_training(settings).train(RunFolder(settings), Progress())
 
     with pytest.raises(CheckpointError, match="had other settings") as caught:
         attempt("trainer.synthetic.weight_decay=0.5")
@@ -293,43 +285,3 @@ def test_twenty_kills_at_random_moments(burgers_folder: Path) -> None:
     assert reached == sorted(reached) and 20 <= reached[-1] < 120, reached
     finished(started("apart", "trainer.resume=true"))
     same(burgers_folder / "whole" / LAST, last)
-
-
-@pytest.fixture
-def own_conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Presets and evidence in a folder that the test may change."""
-    conf = tmp_path / "migration"
-    shutil.copytree(ROOT / "conf" / "migration", conf)
-    monkeypatch.setattr(bridge._status, "_CONF", conf)
-    monkeypatch.setattr("bridge._evidence.FOLDER", tmp_path / "evidence")
-    return conf
-
-
-def test_promote_needs_fresh_green_evidence_and_rollback_none(
-    own_conf: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
-) -> None:
-    current = own_conf / "current.yaml"
-    before = current.read_text()
-    with pytest.raises(UserError, match="there is no evidence for step1") as caught:
-        promote("step2")
-    assert "there is no evidence for step2" in str(caught.value)
-    write_evidence("step1", 0, [])
-    write_evidence("step2", 1, [])
-    with pytest.raises(UserError, match="step2 is not green"):
-        promote("step2")
-    write_evidence("step2", 0, [])
-    assert problems("step2") == []
-    assert promote("step2") == 0
-    assert capsys.readouterr().out == "-  - legacy\n+  - step2\n"
-    assert bridge._status.default_preset() == "step2"
-    stale = bridge._evidence.fingerprints() | {"phiml_port": "other"}
-    monkeypatch.setattr("bridge._evidence.fingerprints", lambda: stale)
-    with pytest.raises(UserError, match="phiml_port changed since step1 was verified"):
-        promote("step2")
-    assert rollback("step2") == 0
-    assert capsys.readouterr().out == "-  - step2\n+  - step1\n"
-    assert rollback("step1") == 0
-    assert current.read_text() == before
-    (own_conf.parent / "evidence" / "step1.json").write_text("{")
-    with pytest.raises(UserError, match=r"`evidence/step1.json` can't be read"):
-        promote("step1")

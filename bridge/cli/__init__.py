@@ -1,0 +1,43 @@
+"""`python -m bridge`: proves, measures and switches a pair of implementations."""
+
+import argparse
+import sys
+
+from bridge.cli import bench, promote, rollback, selftest, settings, status, verify
+from bridge.harness.errors import HarnessError, load_object
+from bridge.harness.project import Project
+
+#: Every command by its name: a module with `HELP`, `add_arguments` and `run`.
+COMMANDS = {
+    "verify": verify,
+    "selftest": selftest,
+    "settings": settings,
+    "bench": bench,
+    "status": status,
+    "promote": promote,
+    "rollback": rollback,
+}
+
+
+def main() -> int:
+    """Runs one command; 2 if its arguments or files don't fit."""
+    parser = argparse.ArgumentParser(prog="python -m bridge", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    project = Project.find()
+    for name, module in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=module.HELP), project)
+    options = parser.parse_args()
+    try:
+        return COMMANDS[options.command].run(options, project)
+    except HarnessError as error:
+        return _end(error, error.status)
+    except Exception as error:
+        family = project.table.get("errors")
+        if family is None or not isinstance(error, load_object(family)):
+            raise
+        return _end(error, getattr(error, "status", 2))
+
+
+def _end(error: Exception, status: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return status

@@ -1,0 +1,45 @@
+"""`bench`: measures what each side costs beside the control."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from bridge.harness.errors import load_object
+from bridge.harness.project import Project
+
+HELP = "measure what each side costs"
+
+
+def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
+    """What is measured; its own arguments follow from it."""
+    parser.add_argument(
+        "--cases",
+        metavar="MODULE:OBJECT",
+        default=project.table.get("bench"),
+        help="a BenchCommand, or its cases by name; %(default)s by default",
+    )
+    # Only this command waits for the cases to be imported.
+    if sys.argv[1:2] == ["bench"]:
+        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        early.add_argument("--cases", default=project.table.get("bench"))
+        path = early.parse_known_args(sys.argv[2:])[0].cases
+        if path is not None:
+            command = _command(path)
+            command.add_arguments(parser)
+            parser.set_defaults(bench=command)
+
+
+def run(options: argparse.Namespace, project: Project) -> int:
+    """0; 1 if a judged side is slower than the control; 2 if nothing was compared."""
+    if options.cases is None:
+        project.setting("bench")
+    return options.bench.run(options)
+
+
+def _command(path: str) -> Any:
+    """A project's `BenchCommand`, or one of the cases alone."""
+    from bridge.harness.bench_command import BenchCommand
+
+    found = load_object(path)
+    return BenchCommand(found) if isinstance(found, Mapping) else found

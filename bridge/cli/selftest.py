@@ -1,0 +1,46 @@
+"""`selftest`: plants every fault, and runs the control against itself."""
+
+import argparse
+
+from bridge.harness.project import Project
+from bridge.harness.selftest import Caught, false_alarms, plant_all
+
+HELP = "plant every fault and see it found"
+#: Runs of each ladder that knows how to compare the control with a copy of itself.
+AA_RUNS = 50
+
+
+def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
+    """The ladders whose faults are planted."""
+    parser.add_argument(
+        "ladder",
+        nargs="?",
+        default="all",
+        help="its name, `all` (the default), or `module:object`",
+    )
+
+
+def run(options: argparse.Namespace, project: Project) -> int:
+    """0 if every fault is caught by name and no run gives a false alarm."""
+    ladders = project.chosen(options.ladder)
+    project.prepare()
+
+    def report(result: Caught) -> None:
+        print(result.lines(), flush=True)
+
+    results = plant_all(ladders, report)
+    alarms = 0
+    for ladder in ladders:
+        if ladder.control_twice is not None:
+            alarms += (found := false_alarms(ladder, AA_RUNS))
+            print(
+                f"A/A, control against its copy ({ladder.name}): {found} false alarms"
+                f" in {AA_RUNS}"
+            )
+    caught = [r for r in results if r.caught]
+    weakest = min(caught, key=lambda r: r.margin, default=None)
+    margin = "-"
+    if weakest is not None:
+        margin = f"{weakest.fault.name}, {weakest.margin:.0f}x over the limit"
+    print(f"{len(caught)}/{len(results)} faults caught; weakest margin: {margin}")
+    return 0 if results and len(caught) == len(results) and not alarms else 1

@@ -1,0 +1,175 @@
+"""Compares two arrays, and says by which rule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+CEILINGS = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2}
+
+
+class Verdict(Enum):
+    """How a comparison ended."""
+
+    PASSED = "pass"
+    FAILED = "FAIL"
+    NOT_JUDGED = "can't be judged"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one comparison.
+
+    Attributes:
+        verdict: How it ended.
+        error: The larger of the relative L2 error and max|a-b| / RMS(reference).
+        limit: What the error may be.
+        where: The leaf, layer or case, and the index of the worst element.
+        rule: Which rule gave the limit.
+        hint: The name of the probable fault, or what was seen.
+    """
+
+    verdict: Verdict
+    error: float
+    limit: float
+    where: str
+    rule: str
+    hint: str = ""
+
+    @property
+    def margin(self) -> float:
+        """Error over limit; infinite where nothing is allowed."""
+        if self.limit > 0:
+            return self.error / self.limit
+        return float("inf") if self.error > 0 else 0.0
+
+
+def passed(where: str) -> Finding:
+    """Something that must be the same and is."""
+    return Finding(Verdict.PASSED, 0.0, 0.0, where, "exact")
+
+
+def failed(where: str, rule: str, hint: str = "") -> Finding:
+    """Something that must be the same and isn't, with no size to it."""
+    return Finding(Verdict.FAILED, np.inf, 0.0, where, rule, hint)
+
+
+def not_judged(where: str, hint: str) -> Finding:
+    """Something that nothing can be said about."""
+    return Finding(Verdict.NOT_JUDGED, np.nan, np.nan, where, "structure", hint)
+
+
+def error_of(value: np.ndarray, reference: np.ndarray, scale: float) -> float:
+    """The larger of the relative L2 error and max|a-b| / `scale`.
+
+    Differences are taken element by element in float64 before anything is reduced.
+    """
+    difference = value.astype(np.float64) - reference.astype(np.float64)
+    norm = scale * np.sqrt(difference.size)
+    return max(
+        float(np.linalg.norm(difference)) / norm,
+        float(np.abs(difference).max()) / scale,
+    )
+
+
+def compare(
+    where: str,
+    candidate: np.ndarray,
+    control: np.ndarray,
+    oracle: np.ndarray,
+    *,
+    factor: float,
+    depth: float,
+    scale: float | None = None,
+    again: Sequence[np.ndarray] = (),
+    size: float = 0.0,
+) -> Finding:
+    """Judges a candidate's array beside the control's.
+
+    Structure comes first: shape, dtype, finiteness, signal. Then
+    `err(candidate, oracle) <= max(factor * err(control, oracle), 8 eps sqrt(depth))`,
+    and never above the dtype's ceiling.
+
+    Args:
+        where: What is compared.
+        candidate: The candidate's result.
+        control: The control's, in the same precision.
+        oracle: The control's in float64.
+        factor: How much worse than the control the candidate may be.
+        depth: Operations in a row, for the floor.
+        scale: What errors are relative to; RMS of the oracle by default.
+        again: The control's results with other orders of additions (A/A), for the size
+            of its own rounding.
+        size: Largest magnitude of what the arrays are differences of; such a
+            difference is exact to no more than eps times that.
+    """
+    unfit = _structure(where, candidate, control, oracle)
+    if unfit is not None:
+        return unfit
+    if scale is None:
+        scale = rms(oracle)
+    if scale == 0:
+        return not_judged(where, "zero signal")
+    dtype = str(control.dtype)
+    eps = float(np.finfo(control.dtype).eps)
+    floors = (
+        (8 * eps * float(np.sqrt(depth)), "8 eps sqrt(depth)"),
+        (8 * eps * size / scale, "8 eps of the weight"),
+    )
+    control_error = max(error_of(c, oracle, scale) for c in (control, *again))
+    if again and control_error > CEILINGS[dtype]:
+        return not_judged(
+            where, f"inconclusive: the control is {control_error:.1e} off"
+        )
+    limit, rule = max(*floors, (factor * control_error, f"{factor:g} x control"))
+    if limit > CEILINGS[dtype]:
+        limit, rule = CEILINGS[dtype], f"ceiling of {dtype}"
+    error = error_of(candidate, oracle, scale)
+    worst = np.unravel_index(
+        np.abs(candidate.astype(float) - oracle.astype(float)).argmax(), control.shape
+    )
+    index = ",".join(str(int(i)) for i in worst)
+    verdict = Verdict.PASSED if error <= limit else Verdict.FAILED
+    return Finding(verdict, error, limit, f"{where}[{index}]", rule)
+
+
+def _structure(
+    where: str, candidate: np.ndarray, control: np.ndarray, oracle: np.ndarray
+) -> Finding | None:
+    """What forbids to compare values: shape, dtype, or what is not finite."""
+    if candidate.shape != control.shape:
+        hint = f"shape {candidate.shape}, control {control.shape}"
+        return failed(where, "structure", hint)
+    if candidate.dtype != control.dtype:
+        hint = f"dtype {candidate.dtype}, control {control.dtype}"
+        return failed(where, "structure", hint)
+    if not np.isfinite(control).all() or not np.isfinite(oracle).all():
+        sides = "both sides" if not np.isfinite(candidate).all() else "the control"
+        return not_judged(where, f"NaN on {sides}")
+    if not np.isfinite(candidate).all():
+        return failed(where, "structure", "NaN in the candidate")
+    return None
+
+
+def rms(values: np.ndarray) -> float:
+    """Root of the mean square, in float64."""
+    return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
+
+
+def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
+    """Judges two arrays that must be bitwise equal (0 ULP)."""
+    if candidate.shape != control.shape or candidate.dtype != control.dtype:
+        hint = (
+            f"{candidate.shape} {candidate.dtype}, control {control.shape}"
+            f" {control.dtype}"
+        )
+        return failed(where, "exact", hint)
+    if candidate.tobytes() == control.tobytes():
+        return passed(where)
+    with np.errstate(all="ignore"):
+        difference = np.abs(candidate.astype(float) - control.astype(float))
+    # What differs in NaN or in the sign of zero alone has no size.
+    error = float(difference[np.isfinite(difference)].max(initial=0.0))
+    return Finding(Verdict.FAILED, error or np.inf, 0.0, where, "exact")

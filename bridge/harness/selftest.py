@@ -1,0 +1,73 @@
+"""Plants faults and sees that the ladders report them by name, and nothing else."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bridge.harness.compare import Verdict
+from bridge.harness.ladder import Fault, Ladder, run_ladder
+
+
+@dataclass(frozen=True)
+class Caught:
+    """The report of a ladder on a planted fault.
+
+    Attributes:
+        fault: The fault.
+        seen: The rung that failed first, and its words.
+        caught: Whether that is the expected rung with the expected name.
+        margin: The error over its limit.
+    """
+
+    fault: Fault
+    seen: str
+    caught: bool
+    margin: float
+
+    def lines(self) -> str:
+        """The rung and the name, and what was seen of a missed fault."""
+        mark = "caught" if self.caught else "MISSED"
+        text = f"{mark}  {self.fault.rung}  {self.fault.name}"
+        return text if self.caught else f"{text}\n        seen instead: {self.seen}"
+
+
+def plant(ladder: Ladder, fault: Fault) -> Caught:
+    """Runs a ladder with a fault in it."""
+    with fault.plant():
+        failure = run_ladder(ladder, fault.case).first_failure
+    if failure is None or failure.worst is None:
+        return Caught(fault, "nothing", False, 0.0)
+    worst, margin = failure.worst, failure.worst.margin
+    right = (
+        failure.rung == fault.rung
+        and fault.name in worst.hint
+        and fault.where in worst.where
+    )
+    if failure.verdict is Verdict.NOT_JUDGED or math.isnan(margin):
+        margin = math.inf
+    seen = f"{failure.rung}: {worst.hint or 'no name'}, {worst.where}"
+    return Caught(fault, seen, right, margin)
+
+
+def plant_all(
+    ladders: Iterable[Ladder], report: Callable[[Caught], None]
+) -> list[Caught]:
+    """Plants every fault of the ladders, one after the other."""
+    results = []
+    for ladder in ladders:
+        for fault in ladder.faults():
+            results.append(plant(ladder, fault))
+            report(results[-1])
+    return results
+
+
+def false_alarms(ladder: Ladder, runs: int) -> int:
+    """How often a ladder doesn't pass with a copy of the control as the candidate."""
+    if ladder.control_twice is None:
+        return 0
+    alarms = 0
+    with ladder.control_twice():
+        for run in range(runs):
+            case = ladder.cases[run % len(ladder.cases)]
+            alarms += run_ladder(ladder, case).verdict is not Verdict.PASSED
+    return alarms

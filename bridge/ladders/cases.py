@@ -1,0 +1,90 @@
+"""Cases that the ladders share: small settings whose sizes tell axes apart."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from experiment.run import RunFolder
+from experiment.settings import (
+    ARCHITECTURES,
+    COMPONENTS,
+    SIDES,
+    Settings,
+    check_settings,
+)
+
+EXPERIMENTS = ("burgers", "advection")
+PRECISIONS = ("float64", "float32")
+#: Values of `migration.<component>`.
+CONTROL, CANDIDATE = SIDES
+_CONF = Path(__file__).parents[2] / "conf"
+#: Small values of what only some architectures read.
+_SMALL = {"levels": "2", "filters": "[5,7]", "layers": "[5,7,5]"}
+
+
+@dataclass(frozen=True)
+class CaseName:
+    """An experiment, an architecture, a precision, and what the network has."""
+
+    experiment: str
+    architecture: str
+    precision: str
+    batch_norm: bool = True
+    periodic: bool = True
+
+    def __str__(self) -> str:
+        extras = ("" if self.batch_norm else "-no-norm") + (
+            "" if self.periodic else "-wall"
+        )
+        return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
+
+
+def case_settings(name: CaseName) -> Settings:
+    """Settings of a case: distinct primes, times 2 for a network that halves its grid.
+
+    Fields stand in an order that is not the alphabetical one, so that sorting is seen.
+    """
+    above = "model.synthetic.architecture"
+    keys = ARCHITECTURES[name.architecture].settings
+    sizes = {"x": 22, "y": 14} if "levels" in keys else {"x": 11, "y": 13}
+    overrides = [
+        f"model/synthetic={name.architecture}",
+        f"model.physical.resolution={{x: {sizes['x']}, y: {sizes['y']}}}",
+        f"general.precision={name.precision}",
+        f"{above}.batch_norm={str(name.batch_norm).lower()}",
+        f"{above}.periodic={str(name.periodic).lower()}",
+        f"{above}.activation=SiLU",
+        *(f"{above}.{key}={_SMALL[key]}" for key in keys),
+    ]
+    with initialize_config_dir(str(_CONF), version_base="1.3"):
+        fields = sorted(compose(name.experiment).data.fields, reverse=True)
+        overrides.append(f"data.fields=[{','.join(fields)}]")
+        config = compose(name.experiment, overrides)
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    return switched(check_settings(values), CONTROL)
+
+
+def switched(settings: Settings, side: str, *components: str) -> Settings:
+    """The settings with some components, by default all, on a side."""
+    names = components or tuple(c.name for c in COMPONENTS)
+    migration = replace(settings.migration, **dict.fromkeys(names, side))
+    return replace(settings, migration=migration)
+
+
+@contextmanager
+def run_folder(settings: Settings) -> Iterator[tuple[RunFolder, Settings]]:
+    """A run folder, and the settings with it; it vanishes with its checkpoints."""
+    with tempfile.TemporaryDirectory() as folder:
+        general = replace(
+            settings.general,
+            run_dir=f"{folder}/runs",
+            checkpoint_dir=f"{folder}/checkpoints",
+        )
+        settings = replace(settings, general=general)
+        yield RunFolder(settings), settings

@@ -1,0 +1,135 @@
+"""Simulations on disk, and the loaders of both sides on them."""
+
+import atexit
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import legacy.assemble
+import phiml_port.assemble
+from bridge.convert import to_torch
+from bridge.ladders.cases import CANDIDATE, CaseName, case_settings, switched
+from experiment.data import channel_plan, generate, scene_path
+from experiment.settings import Settings
+from experiment.system import Progress
+
+SIMULATIONS, FRAMES, STEPS, BATCH, EPOCHS = 4, 8, 2, 4, 2
+#: Not in ascending order, so that sorting is seen.
+TRAIN, VALIDATE = (2, 0, 3), (1,)
+_WINDOW = "vector time x y"
+
+
+class DataCase:
+    """Both sides' loaders on a folder of Scenes that vanishes afterwards."""
+
+    def __init__(self, name: CaseName) -> None:
+        self.name = name
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        shutil.copytree(_simulated(name) / "data", folder / "data")
+        self.settings = _settings(name, folder)
+        self.port_settings = switched(
+            self.settings, CANDIDATE, "model", "trainer", "data"
+        )
+        self.plan = channel_plan(self.settings)
+
+    def control(self, simulations: Sequence[int] = TRAIN) -> Any:
+        """A new loader of the control; it shuffles the training simulations."""
+        return legacy.assemble.build_loader(
+            self.settings, simulations, shuffle=simulations == TRAIN
+        )
+
+    def candidate(self, simulations: Sequence[int] = TRAIN) -> Any:
+        """A new loader of the candidate."""
+        return phiml_port.assemble.build_loader(
+            self.port_settings, simulations, shuffle=simulations == TRAIN
+        )
+
+    def trajectories(self) -> np.ndarray:
+        """Two made-up trajectories `(simulation, time, x, y, vector)`."""
+        cells = self.settings.model.physical.resolution.values()
+        shape = (2, STEPS + 3, *cells, len(self.plan.names))
+        values = np.random.default_rng(4).standard_normal(shape)
+        return values.astype(self.settings.general.precision)
+
+    def change_a_scene(self) -> None:
+        """Doubles the first frame of a Scene; name and description stay."""
+        moving = self.settings.data.fields_scheme.dynamic[0]
+        file = scene_path(self.settings, TRAIN[0]) / f"{moving}_000000.npz"
+        with np.load(file, allow_pickle=False) as content:
+            # What reading needs; the rest holds objects, which nothing here unpickles.
+            arrays = {name: content[name] for name in ("data", "dim_names")}
+        arrays["data"] = arrays["data"] * 2
+        np.savez_compressed(file, **arrays)
+
+    @property
+    def depth(self) -> float:
+        """Operations in a row of a short training."""
+        return 1000.0
+
+
+def windows_of(loader: Any) -> list[np.ndarray]:
+    """Every window `(vector, time, x, y)` of either side, by number."""
+    dataset = loader.dataset
+    return [_array(dataset[i], _WINDOW) for i in range(len(dataset))]
+
+
+def batches_of(loader: Any, epoch: int, position: int = 0) -> list[np.ndarray]:
+    """Batches `(batch, vector, time, x, y)` of either side."""
+    loader.set_epoch(epoch, position)
+    return [_array(batch, f"batch {_WINDOW}") for batch in loader]
+
+
+def _array(values: Any, layout: str) -> np.ndarray:
+    if not isinstance(values, torch.Tensor):
+        values = to_torch(values, layout, boundary="verify")
+    return values.numpy().copy()
+
+
+def _settings(name: CaseName, folder: Path) -> Settings:
+    base = case_settings(name)
+    split = replace(
+        base.trainer,
+        train_sim=TRAIN,
+        val_sim=VALIDATE,
+        rollout_steps=STEPS,
+        batch_size=BATCH,
+        synthetic=replace(base.trainer.synthetic, epochs=EPOCHS),
+    )
+    return replace(
+        base,
+        general=replace(
+            base.general,
+            mode="synthetic",
+            run_dir=f"{folder}/runs",
+            checkpoint_dir=f"{folder}/checkpoints",
+        ),
+        data=replace(
+            base.data,
+            data_dir=f"{folder}/data",
+            num_simulations=SIMULATIONS,
+            trajectory_length=FRAMES,
+            precision=name.precision,
+        ),
+        cache=replace(base.cache, dir=f"{folder}/cache"),
+        trainer=split,
+        evaluation=replace(base.evaluation, num_frames=FRAMES),
+    )
+
+
+@lru_cache
+def _simulated(name: CaseName) -> Path:
+    """Scenes of a case, simulated once a process and removed at its end."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = _settings(name, folder)
+    generate(settings, legacy.assemble.build_simulator(settings), Progress())
+    return folder

@@ -1,0 +1,1 @@
+"""Deliberate faults, to prove that the ladders report them; a file each."""

@@ -1,0 +1,81 @@
+"""Faults of a physical model's migration, reported by P1 to P4."""
+
+from dataclasses import replace
+from typing import Any
+
+from phiml import math
+from phiml.math import extrapolation
+
+import phiml_port.physics.advection
+import phiml_port.physics.burgers
+from bridge.harness import Fault
+from bridge.ladders import physics_counterfactuals as names
+from bridge.ladders.cases import CaseName
+from bridge.ladders.faults.planting import wrapped
+from bridge.ladders.names import BOUNDARY
+from phiml_port.physics import PhysicalModel
+from phiml_port.physics.burgers import BurgersModel
+
+_BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
+_ADVECTION = CaseName("advection", "convnet", "float64", batch_norm=False)
+
+
+def _walled(_: Any) -> Any:
+    def faulty(values: Any, velocity: Any, dt: float, cells: Any) -> Any:
+        steps = math.wrap(
+            [dt / size for size in cells.values()], velocity.shape.channel
+        )
+        sizes: Any = {axis: values.shape.get_size(axis) for axis in cells}
+        points = math.meshgrid(**sizes) - velocity * steps
+        return math.grid_sample(values, points, extrapolation.ZERO)
+
+    return faulty
+
+
+def _other_substeps(make: Any) -> Any:
+    def faulty(self: Any, equation: Any) -> None:
+        params = equation.pde_params
+        fewer = replace(params, diffusion_substeps=params.diffusion_substeps - 2)
+        make(self, replace(equation, pde_params=fewer))
+
+    return faulty
+
+
+def _half_advection(advect: Any) -> Any:
+    return lambda values, velocity, dt, cells: advect(values, velocity, dt / 2, cells)
+
+
+def _cut(step: Any) -> Any:
+    def faulty(self: Any, state: Any, parameters: Any) -> Any:
+        state = {n: math.stop_gradient(v) for n, v in state.items()}
+        return step(self, state, parameters)
+
+    return faulty
+
+
+def _fault(
+    name: str, rung: str, case: CaseName, owner: Any, attribute: str, faulty: Any
+) -> Fault:
+    return Fault(name, rung, case, wrapped(owner, attribute, faulty))
+
+
+FAULTS = (
+    _fault(
+        BOUNDARY,
+        "P1",
+        _ADVECTION,
+        phiml_port.physics.advection,
+        "semi_lagrangian",
+        _walled,
+    ),
+    _fault(names.SUBSTEPS, "P1", _BURGERS, BurgersModel, "__init__", _other_substeps),
+    _fault(
+        names.DT,
+        "P1",
+        _BURGERS,
+        phiml_port.physics.burgers,
+        "semi_lagrangian",
+        _half_advection,
+    ),
+    _fault(names.TRUNCATED, "P3", _BURGERS, PhysicalModel, "step", _cut),
+)

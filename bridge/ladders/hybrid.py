@@ -1,0 +1,128 @@
+"""Hybrid training: H1 what is handed over, H2 losses; with the reference beside."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bridge.harness import (
+    Fault,
+    Finding,
+    Findings,
+    Ladder,
+    Rung,
+    Verdict,
+    compare,
+    diagnose,
+    failed,
+    named,
+)
+from bridge.ladders.hybrid_cases import CYCLES, HybridCase, Recording
+from bridge.ladders.physics_cases import case_names
+from bridge.ladders.training_counterfactuals import AVERAGED
+
+HANDED = "augmentation handed over in the wrong order"
+MISSING = "hand-over missing"
+SAME_STATES = "the same initial states in every cycle"
+#: Windows, steps and cells of a loss, in round numbers.
+_OF_A_LOSS = 10_000
+
+
+def _pairs(case: HybridCase) -> list[tuple[str, Recording, Recording]]:
+    """What is compared with what, and what is added to the name for it."""
+    candidate, control = case.candidate_run, case.control_run
+    return [
+        ("", candidate, control),
+        (", candidate beside the reference", candidate, case.reference_run),
+        (", control beside the reference", control, case.reference_run),
+    ]
+
+
+def handover_rung(case: HybridCase) -> Findings:
+    """What each model hands to the other in two cycles, and in which order."""
+    for whom, actual, expected in _pairs(case):
+        takers = [[taker for taker, _ in run.handed] for run in (actual, expected)]
+        if takers[0] != takers[1]:
+            hint = MISSING if len(takers[0]) < len(takers[1]) else HANDED
+            yield failed(f"hand-overs{whom}", "exact", f"{hint}: {takers[0]}")
+            continue
+        for number, (taker, reference) in enumerate(expected.handed):
+            values = actual.handed[number][1]
+            before = case.control_run.handed[number][1]
+            after = case.nudged_run.handed[number][1]
+            finding = compare(
+                f"hand-over {number}, to the {taker} model{whom}",
+                *(values, reference, reference),
+                factor=10,
+                depth=case.depth * _OF_A_LOSS,
+                again=_moved(reference, before, after),
+            )
+            yield _named(case, finding, values, expected, number)
+
+
+def _moved(
+    expected: np.ndarray, before: np.ndarray, after: np.ndarray
+) -> list[np.ndarray]:
+    """An array as rounding would move it, seen in the control (A/A)."""
+    return [expected + (after - before)] if before.shape == expected.shape else []
+
+
+def _named(
+    case: HybridCase,
+    finding: Finding,
+    values: np.ndarray,
+    expected: Recording,
+    number: int,
+) -> Finding:
+    if finding.verdict is not Verdict.FAILED:
+        return finding
+    taker, reference = expected.handed[number]
+    if values.shape != reference.shape:
+        others = [a.shape for whom, a in expected.handed if whom != taker]
+        return replace(finding, hint=HANDED) if values.shape in others else finding
+
+    def same_states() -> np.ndarray:
+        starts = [case.initial_states(0)] * CYCLES
+        return case.reference(starts).handed[number][1]
+
+    wrong = {HANDED: lambda: reference[::-1], SAME_STATES: same_states}
+    return replace(finding, hint=diagnose(values, reference, wrong))
+
+
+def cycles_rung(case: HybridCase) -> Findings:
+    """Losses of both models in two cycles, and the parameters at the end."""
+    control, nudged = case.control_run.curves, case.nudged_run.curves
+    for whom, actual, expected in _pairs(case):
+        for where, reference in expected.curves.items():
+            values = actual.curves[where]
+            finding = compare(
+                f"{where}{whom}",
+                *(values, reference, reference),
+                factor=10,
+                depth=case.depth * _OF_A_LOSS,
+                again=_moved(reference, control[where], nudged[where]),
+            )
+            yield named(finding, values, reference, {AVERAGED: lambda: _averaged(case)})
+
+
+def _averaged(case: HybridCase) -> np.ndarray:
+    epochs = case.reference_run.epochs
+    return np.array([np.mean([loss for loss, _ in epoch]) for epoch in epochs])
+
+
+def _faults() -> Sequence[Fault]:
+    from bridge.ladders.faults.hybrid import FAULTS
+
+    return FAULTS
+
+
+LADDER = Ladder(
+    "hybrid",
+    case_names(),
+    HybridCase,
+    (
+        Rung("H1", "augmentation handed over", handover_rung),
+        Rung("H2", "losses of two cycles", cycles_rung),
+    ),
+    faults=_faults,
+)

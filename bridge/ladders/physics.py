@@ -1,0 +1,128 @@
+"""Physical models and the learning of their parameters, P1 to P4."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.harness import (
+    Fault,
+    Finding,
+    Findings,
+    Ladder,
+    Rung,
+    compare,
+    failed,
+    named,
+)
+from bridge.ladders.names import ONE_OBJECT
+from bridge.ladders.physics_cases import ROUNDING, PhysicsCase, case_names
+from bridge.ladders.physics_counterfactuals import TRUNCATED, truncated, variants
+from experiment.training import PhysicalLearner
+
+#: Windows, steps and cells of a loss, in round numbers.
+_OF_A_LOSS = 10_000
+
+
+def step_rung(case: PhysicsCase) -> Findings:
+    """One step from several states at once."""
+    yield _rolled(case, 2)
+
+
+def rollout_rung(case: PhysicsCase) -> Findings:
+    """A whole trajectory from several states at once."""
+    yield _rolled(case, case.settings.data.trajectory_length)
+
+
+def _rolled(case: PhysicsCase, frames: int) -> Finding:
+    control, candidate = case.control(), case.candidate()
+    if control is candidate:
+        return failed("learner", "identity", ONE_OBJECT)
+    dynamic = list(case.plan.dynamic)
+    # The change alone: what stands still would hide what moves.
+    start = case.states[:, None][..., dynamic]
+
+    def change(learner: PhysicalLearner) -> np.ndarray:
+        rolled = learner.rollout(case.parameters, case.states, frames)
+        return (rolled[..., dynamic] - start)[:, 1:]
+
+    actual, expected = change(candidate), change(control)
+    cells = max(case.equation.resolution.values())
+    finding = compare(
+        f"change after {frames - 1} steps (simulation, time, x, y, vector)",
+        *(actual, expected, expected),
+        factor=2,
+        depth=case.depth,
+        # Where a cell takes its value from is known to eps of the number of cells.
+        size=float(np.abs(start).max() * cells * (frames - 1)),
+    )
+    wrong = {name: lambda m=make: change(m()) for name, make in variants(case)}
+    return named(finding, actual, expected, wrong)
+
+
+def gradient_rung(case: PhysicsCase) -> Findings:
+    """Loss, and its gradient by every parameter, through every step."""
+    control, candidate = case.control(), case.candidate()
+    actual, expected = (np.array([s.loss(case.start)]) for s in (candidate, control))
+    depth = case.depth * _OF_A_LOSS
+    yield compare(
+        "loss of all windows", *(actual, expected, expected), factor=2, depth=depth
+    )
+    slopes = candidate.gradient(case.start)
+    for name, reference in control.gradient(case.start).items():
+        actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
+        finding = compare(
+            f"gradient by {name}",
+            *(actual, expected, expected),
+            factor=4,
+            depth=depth,
+        )
+        cut = {
+            TRUNCATED: lambda n=name: np.atleast_1d(
+                truncated(case).gradient(case.start)[n]
+            )
+        }
+        yield named(finding, actual, expected, cut)
+
+
+def optimisation_rung(case: PhysicsCase) -> Findings:
+    """Where a round of L-BFGS-B ends, and how many iterations it took."""
+    scale = case.control().loss(case.start)
+    expected = case.control().minimise(case.start, scale)
+    actual = case.candidate().minimise(case.start, scale)
+    again = [
+        case.control().minimise(
+            {n: z * (1 + nudge) for n, z in case.start.items()}, scale
+        )
+        for nudge in (-8 * ROUNDING, -ROUNDING, ROUNDING, 8 * ROUNDING)
+    ]
+    for name, values in expected.unbounded.items():
+        reference = np.atleast_1d(values)
+        yield compare(
+            f"{name} after {expected.iterations} iterations (unbounded)",
+            *(np.atleast_1d(actual.unbounded[name]), reference, reference),
+            factor=10,
+            depth=case.depth * _OF_A_LOSS,
+            again=[np.atleast_1d(m.unbounded[name]) for m in again],
+        )
+    counts = [np.array([float(m.iterations)]) for m in (actual, expected)]
+    yield compare("iterations", *counts, counts[1], factor=1, depth=1)
+
+
+def _faults() -> Sequence[Fault]:
+    from bridge.ladders.faults.physics import FAULTS
+
+    return FAULTS
+
+
+LADDER = Ladder(
+    "physics",
+    case_names(),
+    PhysicsCase,
+    (
+        Rung("P1", "one step", step_rung),
+        Rung("P2", "roll-out", rollout_rung),
+        Rung("P3", "loss and gradient by parameter", gradient_rung),
+        Rung("P4", "result of the optimisation", optimisation_rung),
+    ),
+    faults=_faults,
+)

@@ -1,0 +1,71 @@
+"""Physical learners of both sides on the same Scenes and windows."""
+
+from dataclasses import replace
+
+import numpy as np
+
+import legacy.assemble
+import phiml_port.assemble
+from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
+from bridge.ladders.data_cases import DataCase
+from experiment.data import channel_plan
+from experiment.equations import Equation
+from experiment.settings import parameter_ranges
+from experiment.training import new_states
+from legacy.physics import PhysicalLearner, PhysicalModel
+
+#: Few, as an optimiser that has all but arrived follows rounding.
+ITERATIONS, WINDOWS = 3, 18
+#: A start that differs by rounding shows how much an optimiser makes of that (A/A).
+ROUNDING = 2.0**-52
+
+
+def case_names() -> list[CaseName]:
+    """Every experiment, in float64."""
+    return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+
+
+class PhysicsCase:
+    """Both sides' physics on Scenes of an 11 x 13 grid, in float64."""
+
+    def __init__(self, name: CaseName) -> None:
+        # Kept, as its Scenes vanish with it.
+        self._data = DataCase(name)
+        base = self._data.settings
+        physical = replace(
+            base.trainer.physical, iterations=ITERATIONS, windows=WINDOWS
+        )
+        self.settings = replace(
+            base,
+            general=replace(base.general, mode="hybrid"),
+            trainer=replace(base.trainer, physical=physical),
+        )
+        self.port_settings = switched(self.settings, CANDIDATE)
+        self.plan = channel_plan(self.settings)
+        self.equation = self.settings.model.physical
+        ranges = parameter_ranges(self.settings)
+        self.start = {n: r.start for n, r in ranges.items()}
+        generator = np.random.default_rng(3)
+        # Away from the guess, and not constant, so that every cell counts.
+        self.parameters = {
+            n: r.guess * generator.uniform(0.5, 1.5, r.guess.shape)
+            for n, r in ranges.items()
+        }
+        self.states = new_states(self.settings, 0)
+
+    def control(self, equation: Equation | None = None) -> PhysicalLearner:
+        """A new learner of the control; of another equation, if one is given."""
+        learner = legacy.assemble.build_physical_learner(self.settings)
+        assert isinstance(learner, PhysicalLearner)
+        if equation is not None:
+            learner.model = PhysicalModel(equation)
+        return learner
+
+    def candidate(self) -> PhysicalLearner:
+        """A new learner of the candidate."""
+        return phiml_port.assemble.build_physical_learner(self.port_settings)
+
+    @property
+    def depth(self) -> float:
+        """Operations in a row of one roll-out."""
+        return 8.0 * 12

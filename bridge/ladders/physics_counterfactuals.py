@@ -1,0 +1,126 @@
+"""The control's physics with a fault, by the fault's name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from phi.field import CenteredGrid, Field
+from phiml import math
+from phiml.math import extrapolation
+
+from bridge.ladders.names import BOUNDARY
+from bridge.ladders.physics_cases import PhysicsCase
+from experiment.training import PhysicalLearner
+
+SUBSTEPS = "diffusion substeps changed"
+DT = "dt off by a factor of two in one branch"
+TRUNCATED = "gradient truncated between roll-out steps"
+State = Mapping[str, Any]
+
+
+def _same(state: State) -> State:
+    return state
+
+
+class ChangedModel:
+    """The control's physical model, with something done before and after each step."""
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        before: Callable[[State], State] = _same,
+        after: Callable[[State], State] = _same,
+        parameters: Callable[[State], State] = _same,
+    ) -> None:
+        self._model = model
+        self._before, self._after, self._parameters = before, after, parameters
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def rollout(self, state: State, parameters: State, frames: int) -> Iterator[State]:
+        """All fields 1, 2, ... `frames` frames later."""
+        for _ in range(frames):
+            known = self._parameters(parameters)
+            state = self._after(self._model.step(self._before(state), known))
+            yield state
+
+
+def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLearner]]]:
+    """Learners of the control whose roll-outs have a fault."""
+    equation = case.equation
+    yield BOUNDARY, lambda: walled(case)
+    for factor in (0.5, 2.0):
+        other = replace(equation, dt=equation.dt * factor)
+        yield f"{DT} (all of it, {factor:g})", lambda e=other: case.control(e)
+        for name in equation.parameters:
+            # The term with the parameter, or all others: what one gains in dt, the
+            # parameter can take back.
+            for what, scale, kind in (
+                (name, factor, None),
+                (f"all but {name}", 1 / factor, other),
+            ):
+                yield (
+                    f"{DT} ({what}, {factor:g})",
+                    lambda n=name, s=scale, e=kind: scaled(case.control(e), n, s),
+                )
+    # Numbers of substeps and the like.
+    params: Any = equation.pde_params
+    for field in fields(params):
+        value = getattr(params, field.name)
+        for count in range(1, 11) if type(value) is int else ():
+            if count != value:
+                changed = replace(params, **{field.name: count})
+                other = replace(equation, pde_params=changed)
+                words = field.name.replace("_", " ")
+                yield f"{words} changed ({count})", lambda e=other: case.control(e)
+
+
+def walled(case: PhysicsCase) -> PhysicalLearner:
+    """The control with zeros around the grid."""
+
+    def with_boundary(kind: Any) -> Callable[[State], State]:
+        def change(value: Any) -> Any:
+            if not isinstance(value, Field):
+                return value
+            return CenteredGrid(value.values, kind, bounds=value.bounds)
+
+        return lambda state: {name: change(value) for name, value in state.items()}
+
+    learner: Any = case.control()
+    learner.model = ChangedModel(
+        learner.model,
+        before=with_boundary(extrapolation.ZERO),
+        after=with_boundary(extrapolation.PERIODIC),
+        parameters=with_boundary(extrapolation.ZERO),
+    )
+    return learner
+
+
+def scaled(learner: Any, name: str, factor: float) -> PhysicalLearner:
+    """A learner of the control, a parameter of whose equation is scaled."""
+
+    def scale(parameters: State) -> State:
+        return {**parameters, name: parameters[name] * factor}
+
+    learner.model = ChangedModel(learner.model, parameters=scale)
+    return learner
+
+
+def truncated(case: PhysicsCase) -> PhysicalLearner:
+    """The control, whose gradient ends at the beginning of each step."""
+
+    def stopped(state: State) -> State:
+        return {
+            name: CenteredGrid(
+                math.stop_gradient(field.values),
+                field.extrapolation,
+                bounds=field.bounds,
+            )
+            for name, field in state.items()
+        }
+
+    learner: Any = case.control()
+    learner.model = ChangedModel(learner.model, before=stopped)
+    return learner

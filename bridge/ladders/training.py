@@ -1,0 +1,157 @@
+"""Step 2: learners and their loop; R4, R6, R7, R9, with the reference beside both."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from bridge.convert import to_phiml
+from bridge.harness import (
+    Fault,
+    Findings,
+    Ladder,
+    Rung,
+    compare,
+    exact,
+    named,
+    named_exactly,
+)
+from bridge.ladders.cases import EXPERIMENTS, CaseName
+from bridge.ladders.names import LAST_BATCH
+from bridge.ladders.training_cases import (
+    BATCH,
+    EPOCHS,
+    VIEWS,
+    WINDOWS,
+    Trained,
+    TrainingCase,
+    stepped,
+    take_steps,
+    trained,
+    viewed,
+)
+from bridge.ladders.training_comparison import Witness, compared, pairs, witness
+from bridge.ladders.training_counterfactuals import (
+    of_epochs,
+    of_loss,
+    of_losses,
+    of_rates,
+    of_steps,
+)
+from bridge.ladders.training_settings import settings_rows
+from experiment.settings import ARCHITECTURES
+
+
+def case_names() -> list[CaseName]:
+    """Every experiment and architecture, in float64."""
+    names = [CaseName(e, a, "float64") for e in EXPERIMENTS for a in ARCHITECTURES]
+    return [*names, CaseName("burgers", "unet", "float64", batch_norm=False)]
+
+
+def loss_rung(case: TrainingCase) -> Findings:
+    """The learners' loss at batch 1, 2 and 3, in training mode."""
+    layout = "batch vector time x y"
+    for size in (1, 2, 3):
+        windows = case.windows[:size]
+        batch = to_phiml(windows, layout, components=case.plan.names, boundary="verify")
+        actual = np.array([case.candidate().loss(batch)])
+        expected = np.array([case.control().loss(windows)])
+        views = [(v, torch.from_numpy(viewed(windows.numpy(), v))) for v in VIEWS]
+        finding = compare(
+            f"loss, batch {size}",
+            *(actual, expected, expected),
+            factor=2,
+            depth=case.depth,
+            again=[np.array([case.control(v).loss(w)]) for v, w in views],
+        )
+        yield named(finding, actual, expected, of_loss(case, windows))
+
+
+def update_rung(case: TrainingCase) -> Findings:
+    """Weight update and optimiser moments after 1 and 3 steps."""
+    for count in (1, 3):
+        yield from compared(
+            case,
+            f"after {count} steps",
+            stepped(case, "candidate", count),
+            stepped(case, "control", count),
+            witness(case, VIEWS, lambda r, n=count: take_steps(r, n)),
+            of_steps(case, count),
+        )
+
+
+def schedule_rung(case: TrainingCase) -> Findings:
+    """The learning rate of every epoch, also of a training that was resumed."""
+    control, beside = trained(case, "control"), _epochs(case).state
+    for stop in (None, 2):
+        resumed = f", resumed after {stop} epochs" if stop else ""
+        candidate = trained(case, "candidate", stop)
+        for whom, actual, expected in pairs(candidate, control, beside):
+            finding = exact(f"rates{resumed}{whom}", actual.rates, expected.rates)
+            wrong = of_rates(case)
+            yield named(finding, actual.rates, expected.rates, wrong)
+
+
+def trajectory_rung(case: TrainingCase) -> Findings:
+    """100 steps from one start; 4 epochs with their schedule, also resumed."""
+    for count in (10, 100):
+        yield from compared(
+            case,
+            f"after {count} steps",
+            stepped(case, "candidate", count),
+            stepped(case, "control", count),
+            witness(case, VIEWS[:1], lambda r, n=count: take_steps(r, n)),
+            {},
+            depth=count,
+        )
+    control = trained(case, "control")
+    beside = _epochs(case)
+    for stop in (None, 2):
+        when = f"after {EPOCHS} epochs" + (f", resumed after {stop}" if stop else "")
+        candidate = trained(case, "candidate", stop)
+        yield from _steps_and_losses(case, when, candidate, control, beside.state)
+        yield from compared(
+            *(case, when, candidate, control, beside, of_epochs(case)), depth=100
+        )
+
+
+@lru_cache(maxsize=2)
+def _epochs(case: TrainingCase) -> Witness:
+    """The reference after all epochs."""
+    return witness(case, VIEWS, lambda r: r.train())
+
+
+def _steps_and_losses(case: TrainingCase, when: str, *states: Trained) -> Findings:
+    whole = {LAST_BATCH: lambda: np.array([EPOCHS * (WINDOWS // BATCH)])}
+    for whom, actual, expected in pairs(*states):
+        counts = [np.array([state.steps]) for state in (actual, expected)]
+        yield named_exactly(exact(f"steps {when}{whom}", *counts), counts[0], whole)
+        finding = compare(
+            f"losses {when}{whom}",
+            *(actual.losses, expected.losses, expected.losses),
+            factor=10,
+            depth=case.depth * 100,
+        )
+        yield named(finding, actual.losses, expected.losses, of_losses(case))
+
+
+def _faults() -> Sequence[Fault]:
+    from bridge.ladders.faults.training import FAULTS
+
+    return FAULTS
+
+
+LADDER = Ladder(
+    "step2",
+    case_names(),
+    TrainingCase,
+    (
+        Rung("R4", "learner's loss at batch 1, 2, 3", loss_rung),
+        Rung("R6", "update and moments, 1 and 3 steps", update_rung),
+        Rung("R7", "learning rate of every epoch", schedule_rung),
+        Rung("R9", "trajectory of 10, 100 steps, resume", trajectory_rung),
+    ),
+    settings_rows,
+    _faults,
+)

@@ -1,0 +1,48 @@
+"""The self-test: a fault counts only at its rung, under its name, at its place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bridge.harness.selftest import false_alarms, plant, plant_all
+from tests.bridge.harness import toy
+
+
+def test_a_fault_is_caught_at_its_rung_under_its_name() -> None:
+    reported = []
+    (caught,) = plant_all([toy.LADDER], reported.append)
+    assert caught.caught and caught.margin > 1e6 and reported == [caught]
+    assert caught.lines() == "caught  S1  doubled"
+
+
+@pytest.mark.parametrize(
+    ("fault", "seen"),
+    [
+        (replace(toy.FAULT, rung="S2"), "S1: doubled, sum"),
+        (replace(toy.FAULT, name="halved"), "S1: doubled, sum"),
+        (replace(toy.FAULT, where="elsewhere"), "S1: doubled, sum"),
+        (replace(toy.FAULT, plant=toy.planted(lambda x: x)), "nothing"),
+        (replace(toy.FAULT, plant=toy.planted(lambda x: x + 1)), "S1: no name, sum"),
+    ],
+)
+def test_a_fault_that_is_reported_otherwise_is_missed(
+    fault: toy.Fault, seen: str
+) -> None:
+    caught = plant(toy.LADDER, fault)
+    assert not caught.caught and caught.seen.startswith(seen)
+    assert caught.lines().startswith(f"MISSED  {fault.rung}  {fault.name}\n")
+
+
+def test_what_cannot_be_judged_has_an_infinite_margin() -> None:
+    fault = replace(
+        toy.FAULT, name="", plant=toy.planted(lambda x: x[:0].astype(np.float32))
+    )
+    assert plant(toy.LADDER, fault).margin == np.inf
+
+
+def test_false_alarms_are_counted() -> None:
+    assert false_alarms(toy.LADDER, 5) == 0
+    noisy = replace(toy.LADDER, control_twice=toy.planted(lambda x: x + 1))
+    assert false_alarms(noisy, 5) == 5
+    assert false_alarms(replace(toy.LADDER, control_twice=None), 5) == 0
