@@ -8,6 +8,7 @@ from experiment.equations.advection import Advection
 from experiment.equations.base import AXES, Domain, Equation
 from experiment.equations.burgers import Burgers
 from experiment.equations.expressions import evaluate_expression
+from experiment.equations.heat import Heat
 from experiment.equations.learnable import (
     LearnableParameter,
     ParameterRange,
@@ -18,6 +19,7 @@ from experiment.equations.learnable import (
 EQUATIONS: dict[str, type[Equation]] = {
     "burgers": Burgers,
     "advection": Advection,
+    "heat": Heat,
 }
 
 if TYPE_CHECKING:

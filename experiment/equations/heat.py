@@ -1,0 +1,91 @@
+"""The heat equation, without a framework."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from experiment.equations.base import Equation, State
+from experiment.equations.expressions import evaluate_expression
+from experiment.equations.waves import random_waves
+from experiment.system import STRICT, Count, NotNegative, SettingsError
+
+_DIFFUSIVITY = "model.physical.pde_params.diffusivity"
+
+
+@dataclass(frozen=True, config=STRICT)
+class HeatParams:
+    """`diffusivity` is an expression in m^2/s; temperatures are in K."""
+
+    diffusivity: str | float
+    diffusion_substeps: Count
+    initial_temperature: NotNegative
+    initial_wavenumber: Count
+
+
+@dataclass(frozen=True, config=STRICT)
+class Heat(Equation):
+    """Heat conduction, dT/dt = kappa(x) lap T, in 1 to 3 dims.
+
+    Fields: temperature (K, the deviation from its mean); diffusivity kappa (m^2/s),
+    which never changes and can be learned.
+    """
+
+    name: Literal["heat"]
+    pde_params: HeatParams
+
+    source = "physics.heat:HeatModel"
+    units: ClassVar = {"temperature": "K", "diffusivity": "m^2/s"}
+    parameters = ("diffusivity",)
+    constant_fields = ("diffusivity",)
+    # Stable explicit steps make no value larger than the largest one was.
+    growth_limit = 10.0
+    remedy = (
+        "Lower `model.physical.dt` or raise"
+        " `model.physical.pde_params.diffusion_substeps`."
+    )
+
+    @property
+    def fields(self) -> dict[str, tuple[str, ...]]:
+        """See `Equation.fields`."""
+        return {"temperature": (), "diffusivity": ()}
+
+    def initial_state(self, seed: int, simulation: int) -> State:
+        """See `Equation.initial_state`."""
+        params = self.pde_params
+        generator = np.random.default_rng([seed, simulation])
+        waves = random_waves(self, 1, params.initial_wavenumber, generator)
+        return {
+            "temperature": waves[..., 0] * params.initial_temperature,
+            "diffusivity": self.true_parameter("diffusivity"),
+        }
+
+    def true_parameter(self, name: str) -> np.ndarray:
+        """See `Equation.true_parameter`."""
+        return evaluate_expression(
+            self.pde_params.diffusivity, _DIFFUSIVITY, self.positions
+        )
+
+    def stability_limit(self, name: str) -> float:
+        """Explicit diffusion: `sum over axes of kappa dt / (substeps dx^2) <= 1/2`."""
+        return self.diffusion_limit(self.pde_params.diffusion_substeps)
+
+    def impossible(self) -> Iterator[str]:
+        """See `Equation.impossible`."""
+        try:
+            diffusivity = self.true_parameter("diffusivity")
+        except SettingsError as error:
+            yield str(error)
+            return
+        if diffusivity.min() < 0:
+            yield (
+                f"`{_DIFFUSIVITY}` falls to {diffusivity.min():.3g} m^2/s; a"
+                " diffusivity must not be negative."
+            )
+
+    def stability_warnings(self, initial: Sequence[State]) -> list[str]:
+        """The diffusion number."""
+        largest = float(initial[0]["diffusivity"].max())
+        substeps = self.pde_params.diffusion_substeps
+        return self.diffusion_warnings("kappa", largest, substeps)
