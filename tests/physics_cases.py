@@ -20,6 +20,7 @@ EXPERIMENTS = tuple(EQUATIONS)
 OTHER_PARAMETERS = {
     "burgers": "model.physical.pde_params.viscosity='0.01 * (1 + x/size_x)'",
     "advection": "model.physical.pde_params.velocity_factor=0.7",
+    "heat": "model.physical.pde_params.diffusivity='0.3 + 0.1 * cos(2*pi*x/size_x)'",
 }
 
 
