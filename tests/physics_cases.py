@@ -16,6 +16,11 @@ from tests.helpers import small
 DOUBLE = "general.precision=float64"
 #: Every equation has an experiment of its name.
 EXPERIMENTS = tuple(EQUATIONS)
+#: Parameters other than the experiment's, to show that they are read.
+OTHER_PARAMETERS = {
+    "burgers": "model.physical.pde_params.viscosity='0.01 * (1 + x/size_x)'",
+    "advection": "model.physical.pde_params.velocity_factor=0.7",
+}
 
 
 def model_class(side: str, equation: type[Equation] | Equation) -> Any:

@@ -124,3 +124,32 @@ class Equation(ABC):
             f" {courant:.2f}; expected at most 2. Semi-Lagrangian advection stays"
             " stable but loses accuracy: lower `model.physical.dt`."
         ]
+
+    def diffusion_limit(self, substeps: int) -> float:
+        """The largest coefficient k of k lap u that explicit Euler steps are stable at.
+
+        In m^2/s: `sum over axes of k dt / (substeps dx^2) <= 1/2`.
+        """
+        inverse = sum(1 / size**2 for size in self.cell_sizes.values())
+        return 0.5 * substeps / (self.dt * inverse)
+
+    def diffusion_warnings(
+        self, symbol: str, largest: float, substeps: int
+    ) -> list[str]:
+        """Warns of explicit diffusion above its stability limit.
+
+        Args:
+            symbol: Of the coefficient, for the message.
+            largest: Its largest value, in m^2/s.
+            substeps: Steps of diffusion between two frames.
+        """
+        number = largest * self.dt / substeps
+        number *= sum(1 / size**2 for size in self.cell_sizes.values())
+        if number <= 0.5:
+            return []
+        return [
+            f"the diffusion number {symbol} dt / (substeps dx^2), summed over the axes,"
+            f" reaches {number:.3g}; the explicit scheme is stable up to 0.50."
+            " Raise `model.physical.pde_params.diffusion_substeps` or lower"
+            " `model.physical.dt`."
+        ]

@@ -70,8 +70,7 @@ class Burgers(Equation):
 
     def stability_limit(self, name: str) -> float:
         """Explicit diffusion: `sum over axes of nu dt / (substeps dx^2) <= 1/2`."""
-        inverse = sum(1 / size**2 for size in self.cell_sizes.values())
-        return 0.5 * self.pde_params.diffusion_substeps / (self.dt * inverse)
+        return self.diffusion_limit(self.pde_params.diffusion_substeps)
 
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
@@ -90,13 +89,5 @@ class Burgers(Equation):
         """The Courant number of advection, and the diffusion number."""
         warnings = self.courant_warnings([state["velocity"] for state in initial])
         viscosity = float(initial[0]["viscosity"].max())
-        number = viscosity * self.dt / self.pde_params.diffusion_substeps
-        number *= sum(1 / size**2 for size in self.cell_sizes.values())
-        if number > 0.5:
-            warnings.append(
-                f"the diffusion number nu dt / (substeps dx^2), summed over the axes,"
-                f" reaches {number:.3g}; the explicit scheme is stable up to 0.50."
-                " Raise `model.physical.pde_params.diffusion_substeps` or lower"
-                " `model.physical.dt`."
-            )
-        return warnings
+        substeps = self.pde_params.diffusion_substeps
+        return warnings + self.diffusion_warnings("nu", viscosity, substeps)

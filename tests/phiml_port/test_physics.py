@@ -23,6 +23,7 @@ from tests.helpers import relative_error, small
 from tests.physics_cases import (
     DOUBLE,
     EXPERIMENTS,
+    OTHER_PARAMETERS,
     burgers,
     cole_hopf,
     model_class,
@@ -281,9 +282,7 @@ def test_scenes_are_those_of_the_control(
         DOUBLE,
         f"data.precision={precision}",
         "data.trajectory_length=11",
-        "model.physical.pde_params.viscosity='0.01 * (1 + x/size_x)'"
-        if experiment == "burgers"
-        else "model.physical.pde_params.velocity_factor=0.7",
+        OTHER_PARAMETERS[experiment],
     )
     control = written(tmp_path, "legacy", experiment, *overrides)
     candidate = written(tmp_path, "phiml", experiment, *overrides)

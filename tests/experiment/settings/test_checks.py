@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from experiment.data import channel_plan
+from experiment.equations import EQUATIONS
 from experiment.settings import check_settings, settings_warnings, to_dict
 from experiment.system import SettingsError
 from tests.helpers import composed, small
 
-EXPERIMENTS = ("burgers", "advection")
+#: Every equation has an experiment of its name.
+EXPERIMENTS = tuple(EQUATIONS)
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
