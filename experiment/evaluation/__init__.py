@@ -1,4 +1,4 @@
-"""Roll-outs compared with the truth, metrics, and recovered parameters."""
+"""Roll-outs beside the truth, metrics, and recovered parameters."""
 
 from experiment.evaluation.metrics import (
     correlation,
