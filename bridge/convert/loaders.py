@@ -15,20 +15,6 @@ Batch_co = TypeVar("Batch_co", covariant=True)
 class Loader(Protocol[Batch_co]):
     """Batches of windows in the order that an epoch has."""
 
-    @property
-    def dataset(self) -> Any:
-        """The windows by number."""
-        ...
-
-    @property
-    def batch_size(self) -> int:
-        """Windows in a batch; the last one of an epoch may be smaller."""
-        ...
-
-    def augment(self, trajectories: np.ndarray | None, access: str) -> None:
-        """Adds trajectories `(simulation, time, x, y, ..., vector)` to the windows."""
-        ...
-
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and its first batch."""
         ...
@@ -42,7 +28,8 @@ class _Adapter(Generic[Batch_co]):
     """A loader's own windows and order; only the batches are converted."""
 
     def __init__(self, loader: Loader[Batch_co], rank: int) -> None:
-        self.loader = loader
+        # It may have more: `dataset`, `batch_size`, `augment`.
+        self.loader: Any = loader
         self._layout = window_layout(rank)
 
     @property

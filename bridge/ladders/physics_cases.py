@@ -8,10 +8,10 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
 from bridge.ladders.data_cases import DataCase
+from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import Equation
 from experiment.settings import parameter_ranges
-from experiment.training import new_states
 from legacy.physics import PhysicalLearner, PhysicalModel
 
 #: Few, as an optimiser that has all but arrived follows rounding.
@@ -51,7 +51,7 @@ class PhysicsCase:
             n: r.guess * generator.uniform(0.5, 1.5, r.guess.shape)
             for n, r in ranges.items()
         }
-        self.states = new_states(self.settings, 0)
+        self.states = training.new_states(self.settings, 0)
 
     def control(self, equation: Equation | None = None) -> PhysicalLearner:
         """A new learner of the control; of another equation, if one is given."""
@@ -61,7 +61,7 @@ class PhysicsCase:
             learner.model = PhysicalModel(equation)
         return learner
 
-    def candidate(self) -> PhysicalLearner:
+    def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""
         return phiml_port.assemble.build_physical_learner(self.port_settings)
 

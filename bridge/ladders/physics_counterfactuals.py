@@ -66,8 +66,8 @@ def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLear
                     lambda n=name, s=scale, e=kind: scaled(case.control(e), n, s),
                 )
     # Numbers of substeps and the like.
-    params: Any = equation.pde_params
-    for field in fields(params):
+    params: Any = getattr(equation, "pde_params", None)
+    for field in fields(params) if params else ():
         value = getattr(params, field.name)
         for count in range(1, 11) if type(value) is int else ():
             if count != value:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import cos, pi
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def of_loss(case: TrainingCase, windows: torch.Tensor) -> Counterfactuals:
 def of_steps(case: TrainingCase, count: int) -> FaultyStates:
     """The state after some steps."""
 
-    def state(**options: object) -> Trained:
+    def state(**options: Any) -> Trained:
         reference = case.reference(**options)
         take_steps(reference, count)
         return of_reference(reference)

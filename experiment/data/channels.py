@@ -36,8 +36,8 @@ class ChannelPlan:
     @cached_property
     def dynamic(self) -> tuple[int, ...]:
         """Positions of the dynamic channels, ascending."""
-        moving = {n for f in self.dynamic_fields for n in self.of_field(f)}
-        return tuple(i for i, name in enumerate(self.names) if name in moving)
+        dynamic = {n for f in self.dynamic_fields for n in self.of_field(f)}
+        return tuple(i for i, name in enumerate(self.names) if name in dynamic)
 
     @cached_property
     def dynamic_names(self) -> tuple[str, ...]:
@@ -53,10 +53,10 @@ class ChannelPlan:
     @cached_property
     def runs(self) -> tuple[tuple[bool, int, int], ...]:
         """The channels as runs of one role: (is dynamic, start, stop)."""
-        moving = set(self.dynamic)
+        dynamic = set(self.dynamic)
         runs: list[tuple[bool, int, int]] = []
         for i in range(len(self.names)):
-            role = i in moving
+            role = i in dynamic
             if runs and runs[-1][0] == role:
                 runs[-1] = (role, runs[-1][1], i + 1)
             else:

@@ -1,4 +1,4 @@
-"""Simulations on disk: PhiFlow `Scene` folders, and what they were made from.
+"""Simulations on disk: PhiFlow `Scene` folders and their descriptions.
 
 A scene `sim_000003/` holds `velocity_000000.npz`, `velocity_000001.npz`, ... (a frame
 each; a field that never changes has frame 0 only) and `description.json`. Reading
@@ -47,7 +47,7 @@ def stored_description(path: Path) -> dict[str, Any] | None:
     """The description in a scene folder, or None if the folder doesn't exist.
 
     Raises:
-        SceneError: The folder holds no description that can be read.
+        SceneError: The folder has no readable description.
     """
     if not path.exists():
         return None
@@ -84,12 +84,12 @@ class Scene:
     def files(self) -> list[Path]:
         """Every file that the simulation needs, in the order of fields and frames."""
         frames = range(self.settings.data.trajectory_length)
-        wanted = [
+        every = [
             self.frame_file(field, frame)
             for field in self.settings.data.fields
             for frame in frames
         ]
-        return list(dict.fromkeys(wanted))
+        return list(dict.fromkeys(every))
 
     def fingerprint(self) -> str:
         """A hash that changes when the description or any file of the scene changes.
@@ -196,7 +196,7 @@ def _missing(file: Path, settings: Settings) -> str:
 
 
 def open_scene(settings: Settings, simulation: int) -> Scene:
-    """The scene of a simulation, checked to be made with these settings.
+    """Opens the scene of a simulation and checks that these settings made it.
 
     Raises:
         SceneError: There is none, or it was made with other settings.
@@ -218,7 +218,7 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
 
 
 def other_settings_message(path: Path, unequal: list[tuple[str, Any, Any]]) -> str:
-    """`path` was made with other settings: which, and what to do."""
+    """Says which settings `path` was made with, and what to do."""
     rows = "\n".join(
         f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
         for key, old, new in unequal

@@ -103,7 +103,8 @@ def spectrum(frame: np.ndarray) -> np.ndarray:
 
 
 def _wide(array: np.ndarray) -> np.ndarray:
-    return np.asarray(array, dtype=np.float64)
+    # In one memory order, as the order of a sum follows it.
+    return np.ascontiguousarray(array, dtype=np.float64)
 
 
 def _same_shape(prediction: np.ndarray, reference: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation found, as files and as a table."""
+"""The results of an evaluation as files and as a table."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from experiment.system import csv_text, save_arrays, write_whole
 
 
 def write_evaluation(result: EvaluationResult, folder: Path) -> None:
-    """Writes what an evaluation found.
+    """Writes the results of an evaluation.
 
     `curves.csv`, `spectra.csv`, `summary.csv` and `summary.json`; where parameters
     were recovered also `parameters.csv` and, with the arrays as

@@ -1,4 +1,4 @@
-"""Parameters of a PDE that were learned, beside the truth and the first guess."""
+"""Learned parameters of a PDE, compared with the truth and the initial guess."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class RecoveredParameter:
     Attributes:
         name: What it is called, `viscosity`.
         unit: Its unit, `m²/s`.
-        truth: What the simulations were made with; None if nobody knows.
-        guess: Where learning began.
-        found: Where learning ended.
+        truth: What the simulations were made with; None if unknown.
+        guess: The initial value.
+        found: The learned value.
 
     Raises:
         ValueError: The arrays have different shapes.
@@ -39,7 +39,7 @@ class RecoveredParameter:
 
     @property
     def sides(self) -> dict[str, np.ndarray]:
-        """Truth (if known), guess and found by these names."""
+        """The values by `truth` (if known), `guess` and `found`."""
         known = {} if self.truth is None else {"truth": self.truth}
         return {**known, "guess": self.guess, "found": self.found}
 
@@ -55,7 +55,7 @@ class RecoveredParameter:
 
     @property
     def error_after(self) -> float | None:
-        """Relative L2 error of what was found, dimensionless; None without truth."""
+        """Relative L2 error of the learned value, dimensionless; None without truth."""
         return None if self.truth is None else _relative(self.found, self.truth)
 
 

@@ -32,14 +32,14 @@ class Rollout:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Attributes:
         rollouts: One per test simulation.
         summary: One row per forecast: name, errors, correlation time.
         curves: One row per simulation, forecast and frame.
         spectra: One row per simulation, forecast and wave number, of the last frame.
-        parameters: What a physical model learned of its PDE.
+        parameters: The learned parameters of the PDE.
     """
 
     rollouts: Sequence[Rollout]
@@ -68,7 +68,7 @@ def evaluate(
     Args:
         settings: The settings of the run.
         forecasts: By `SYNTHETIC` or `PHYSICAL`; persistence is added last.
-        parameters: What was learned of the PDE, for the record.
+        parameters: The learned parameters of the PDE, which are part of the result.
 
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
@@ -116,7 +116,7 @@ def _roll_out(
         # A copy: a forecast that works in place would change the truth.
         values = forecast(reference[:1].copy(), len(reference))
     except UserError as error:
-        # The other forecasts are still worth measuring; this one counts as lost.
+        # The other forecasts are still measured; the errors of this one are nan.
         log.warning(
             "the forecast `%s` of simulation %d failed, its errors are nan from frame"
             " 1 on: %s",
@@ -186,9 +186,9 @@ def take_channels(values: np.ndarray, channels: Sequence[int]) -> np.ndarray:
     """Channels of `(..., vector)` by their positions; a view where that is possible."""
     positions = as_slice(tuple(channels))
     # NumPy would put an axis that is indexed by a list first in memory.
-    return (
-        np.take(values, channels, -1) if positions is None else values[..., positions]
-    )
+    if positions is not None:
+        return values[..., positions]
+    return np.take(values, channels, -1)
 
 
 def _of_field(

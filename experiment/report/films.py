@@ -1,4 +1,4 @@
-"""Pictures and films of a roll-out in two dimensions, beside the truth."""
+"""Pictures and films of a two-dimensional roll-out, next to the truth."""
 
 import io
 from pathlib import Path
@@ -34,7 +34,7 @@ def draw_rollout(
         rollout: The forecasts of one simulation.
         settings: The settings of the run.
         shown: Names of the forecast and of the channel.
-        path: Where the picture goes.
+        path: The picture.
     """
     model, channel = shown
     reference, forecast = _channel(rollout, settings, shown)
@@ -100,21 +100,21 @@ def draw_film(
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
-    # Only what moves is drawn in each frame; the frames around the fields lie on top.
-    moving: list[Artist] = [*images, clock]
+    # Only what changes is drawn in each frame; the borders of the fields lie on top.
+    changing: list[Artist] = [*images, clock]
     around = [spine for axes in panels for spine in axes.spines.values()]
-    for artist in moving:
+    for artist in changing:
         artist.set_animated(True)
     canvas.draw()
-    resting = canvas.copy_from_bbox(figure.bbox)
+    background = canvas.copy_from_bbox(figure.bbox)
     palette = _palette("RdBu_r")
     frames = []
     for t in range(len(sides[0])):
         for image, values in zip(images, sides, strict=True):
             image.set_data(drawable(values[t], limits))
         clock.set_text(f"t = {t * settings.model.physical.dt:.2f} s")
-        canvas.restore_region(resting)
-        for artist in moving + around:
+        canvas.restore_region(background)
+        for artist in changing + around:
             artist.draw(canvas.get_renderer())
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
         frames.append(Image.fromarray(pixels).quantize(palette=palette, dither=_NONE))

@@ -22,7 +22,7 @@ def draw_losses(histories: Mapping[str, History], folder: Path) -> list[str]:
         histories: Rows by `SYNTHETIC` (epoch, train_loss, val_loss, learning_rate)
             and `PHYSICAL` (round, iterations, real_loss); either may be empty or
             missing.
-        folder: Where the file goes.
+        folder: The folder of the file.
 
     Returns:
         The file names: `losses.png`, or none without any history.

@@ -32,9 +32,9 @@ def write_report(
     """Writes the page; pictures are linked relative to it.
 
     Args:
-        path: Where the page goes.
+        path: The page.
         settings: The settings of the run.
-        result: What the evaluation found.
+        result: The results of the evaluation.
         pictures: The pictures' files, in reading order.
         facts: Name and value of whatever else is worth a row.
     """

@@ -30,7 +30,7 @@ def draw_parameters(
 
 
 def _panels(parameter: RecoveredParameter, settings: Settings) -> Figure:
-    """Truth, guess and found on one scale, and the error; the change without truth."""
+    """Truth, guess and learned field on one scale, and the error or the change."""
     domain = settings.model.physical.domain
     sides = parameter.sides
     base = "guess" if parameter.truth is None else "truth"

@@ -41,10 +41,10 @@ def draw_evaluation(
     Roll-outs, films and parameter fields are drawn in two dimensions only.
 
     Args:
-        result: What the evaluation found.
+        result: The results of the evaluation.
         settings: The settings of the run.
         histories: The training of each model by its name; may be empty or missing.
-        folder: Where the files go.
+        folder: The folder of the files.
 
     Returns:
         The file names, in reading order. Where there is more than one model, those of

@@ -46,7 +46,7 @@ class WindowDataset(Dataset[torch.Tensor]):
                 bar.step(simulation=simulation)
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
-        """Adds generated trajectories behind the real ones, in place of earlier ones.
+        """Adds generated trajectories behind the real ones; earlier ones are removed.
 
         Args:
             trajectories: `(simulation, time, x, y, ..., vector)`; None removes them.

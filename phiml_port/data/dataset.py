@@ -73,7 +73,7 @@ class WindowDataset:
             self._read(index)
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
-        """Adds generated trajectories behind the real ones, in place of earlier ones.
+        """Adds generated trajectories behind the real ones; earlier ones are removed.
 
         Args:
             trajectories: `(simulation, time, x, y, ..., vector)`; None removes them.
@@ -151,8 +151,8 @@ class WindowDataset:
                 self._read_ahead(indices[first + size : first + 2 * size])
             count = min(size, len(indices) - first)
             shape = self._shapes.get(count) or self._shape(count)
-            # The class itself, as `math.wrap` takes 15 us for checks that hold here,
-            # half of the time that a batch takes to gather.
+            # The class itself: the checks of `math.wrap` take 15 us, half of the time
+            # that a batch takes to gather.
             yield Dense(native.reshape(sizes), shape.names, shape, self._backend)
 
     def _natives(self, indices: np.ndarray, size: int) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """Takes windows out of arrays of frames by few calls, on NumPy or torch.
 
-PhiML's own gather indexes element by element; the libraries' calls copy whole frames
+PhiML's gather indexes element by element; the libraries' calls copy whole frames
 and, on torch, on all cores.
 """
 

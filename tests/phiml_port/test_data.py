@@ -238,6 +238,29 @@ def test_the_store_is_opened_again(
     np.testing.assert_array_equal(as_array(again[6]), first)
 
 
+def test_the_store_hears_of_each_batch_only_where_it_must(
+    burgers_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until everything is checked, and always where a time to live is set."""
+    uses = {}
+    for ttl in ("null", "100.0"):
+        PhiMLDataset(small(burgers_folder), [0, 1])
+        loader = loader_of(small(burgers_folder, f"cache.ttl={ttl}"), shuffle=False)
+        store = loader.dataset._store
+        assert store is not None
+        calls: list[list[int]] = []
+        use = store.use
+        monkeypatch.setattr(
+            store, "use", lambda i, c=calls, u=use: (c.append(i.tolist()), u(i))
+        )
+        list(loader)
+        assert calls == [[0, 0, 0], [0, 0, 1], [1, 1, 1], [1]][: len(calls)]
+        first = len(calls)
+        list(loader)
+        uses[ttl] = first, len(calls) - first
+    assert uses == {"null": (2, 0), "100.0": (4, 4)}
+
+
 @pytest.mark.parametrize("batched", (True, False))
 def test_damage_is_repaired_before_a_window_is_given(
     burgers_folder: Path, batched: bool, caplog: pytest.LogCaptureFixture

@@ -20,8 +20,8 @@ _CASE = CaseName("advection", "convnet", "float64", batch_norm=False)
 
 
 def _later(gather: Any) -> Any:
-    def faulty(arrays: Any, array: np.ndarray, rows: Any, size: int) -> Any:
-        last = len(arrays(array[0])) - 1
+    def faulty(arrays: Any, array: np.ndarray, rows: np.ndarray, size: int) -> Any:
+        last = len(arrays(array[0]).values) - 1
         return gather(arrays, array, (rows + 1).clip(max=last), size)
 
     return faulty

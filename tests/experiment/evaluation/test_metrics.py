@@ -80,3 +80,13 @@ def test_nan_is_not_equal() -> None:
     bad = REFERENCE.copy()
     bad[2, 0, 0, 0] = np.nan
     assert np.isnan(nrmse(bad, bad)[2])
+
+
+@pytest.mark.parametrize("metric", (nrmse, rmse, correlation))
+def test_the_memory_order_changes_no_bit(metric) -> None:
+    """Channels first in memory, as a torch model gives them."""
+    other = REFERENCE + RANDOM.standard_normal(REFERENCE.shape)
+    turned = np.moveaxis(np.ascontiguousarray(np.moveaxis(other, -1, 1)), 1, -1)
+    np.testing.assert_array_equal(metric(turned, REFERENCE), metric(other, REFERENCE))
+    np.testing.assert_array_equal(energy(turned), energy(other))
+    np.testing.assert_array_equal(spectrum(turned[0]), spectrum(other[0]))
