@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from experiment.data import generate, open_scene
 from experiment.equations import EQUATIONS, Equation, LearnableParameter
+from experiment.equations.learnable import KINDS, Kind
 from experiment.settings import SIDES, Settings, parameter_ranges
 from experiment.system import STRICT, Progress
 from tests.helpers import relative_error, small
@@ -185,3 +186,43 @@ def test_an_entry_in_the_registry_is_enough(decay: Settings, side: str) -> None:
     assert bounds.bounded(found.unbounded["rate"]) == pytest.approx(0.7, abs=1e-4)
     rolled = learning.rollout({}, start[None, ..., None], 6)
     assert relative_error(rolled[0, 5, ..., 0], factor**5 * start) < 1e-13
+
+
+def _profile(equation: Equation, guess: Any, key: str) -> np.ndarray:
+    return np.full(equation.resolution["x"], float(guess))
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_kind_of_parameter_over_some_axes_is_learned(
+    tmp_path: Path, side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the field that is constant along the other axes, with the chain rule's sum.
+
+    An entry in `KINDS` is enough, as the sides go by its axes; here it takes the place
+    of another, since the schema has read their names.
+    """
+    simulate(tmp_path, "heat")
+    learners, points = {}, {}
+    monkeypatch.setitem(KINDS, "scalar", Kind(lambda axes: axes[:1], _profile))
+    for kind, shape in (("scalar", (16,)), ("field", (16, 8))):
+        entry = f"{{name:diffusivity,type:{kind},initial_guess:0.1,bounds:[0.0,null]}}"
+        settings = small(
+            tmp_path,
+            *(DOUBLE, "general.mode=physical"),
+            f"trainer.physical.learnable_parameters=[{entry}]",
+            experiment="heat",
+        )
+        (numbers,) = parameter_ranges(settings).values()
+        assert numbers.start.shape == shape
+        learners[kind] = learner(side, settings)
+        points[kind] = numbers.start
+    profile = points["scalar"] + np.linspace(-0.3, 0.3, 16)
+    slope = learners["scalar"].gradient({"diffusivity": profile})["diffusivity"]
+    field = {"diffusivity": np.repeat(profile[:, None], 8, 1)}
+    expected = learners["field"].gradient(field)["diffusivity"].sum(1)
+    assert relative_error(slope, expected) < 1e-12
+    loss = learners["scalar"].loss({"diffusivity": profile})
+    assert loss == pytest.approx(learners["field"].loss(field), rel=1e-13)
+    found = learners["scalar"].minimise({"diffusivity": profile}, loss)
+    assert found.unbounded["diffusivity"].shape == (16,)
+    assert learners["scalar"].loss(found.unbounded) < 0.2 * loss

@@ -4,7 +4,7 @@ A parameter p is optimised as an unbounded z with
 `p = lower + (upper - lower) / (1 + exp(-z))`, so no step can leave the bounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass as plain_dataclass
 from typing import Annotated, Any
 
@@ -92,6 +92,16 @@ class ParameterRange:
             exp: Its framework's exponential function.
         """
         return self.lower + (self.upper - self.lower) * (1 / (1 + exp(-unbounded)))
+
+    def on_grid(self, values: np.ndarray, axes: Sequence[str]) -> np.ndarray:
+        """Values over the parameter's own axes, with size 1 along the others of `axes`.
+
+        So that they broadcast against fields by axis; a scalar stays 0-d.
+        """
+        if not self.axes:
+            return values
+        sizes = dict(zip(self.axes, values.shape, strict=True))
+        return values.reshape([sizes.get(axis, 1) for axis in axes])
 
     @property
     def start(self) -> np.ndarray:

@@ -231,11 +231,14 @@ def recovered_parameters(
     settings: Settings, learned: Mapping[str, np.ndarray]
 ) -> Sequence[RecoveredParameter]:
     """What was learned, beside the truth that the data were simulated with."""
-    rows = []
+    rows, equation = [], settings.model.physical
     for name, numbers in parameter_ranges(settings).items():
-        truth = settings.model.physical.true_parameter(name)
-        guess, value = np.asarray(numbers.guess), np.asarray(learned[name])
-        # A scalar that stands for a field is judged as the constant field that it is.
+        truth = equation.true_parameter(name)
+        guess, value = (
+            numbers.on_grid(np.asarray(values), equation.axes)
+            for values in (numbers.guess, learned[name])
+        )
+        # What has fewer axes than the truth is judged as the field that it stands for.
         shape = np.broadcast_shapes(truth.shape, guess.shape)
         sides = (np.broadcast_to(side, shape) for side in (truth, guess, value))
         rows.append(RecoveredParameter(name, numbers.unit, *sides))

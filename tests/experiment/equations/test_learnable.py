@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from experiment.data import chosen_windows
+from experiment.equations import EQUATIONS, ParameterRange
 from experiment.settings import parameter_ranges
 from experiment.system import SettingsError
 from tests.helpers import small
 
-EXPERIMENTS = ("burgers", "advection")
+EXPERIMENTS = tuple(EQUATIONS)
 
 
 def learn(*entries: str) -> str:
@@ -263,3 +264,14 @@ def test_jax_beside_forked_loader_processes_is_refused(tmp_path: Path) -> None:
     small(tmp_path, *own, "data.num_workers=2", "migration.data=phiml")
     with pytest.raises(SettingsError, match="locks up once JAX runs"):
         small(tmp_path, *own, "data.num_workers=2")
+
+
+def test_an_array_over_some_axes_lies_along_them() -> None:
+    """So that it broadcasts against a field `(x, y, z)` by axis, not by position."""
+    ends = {"lower": 0.0, "upper": 1.0, "unit": "1", "name": "p"}
+    values = np.arange(3.0)
+    for axes, shape in ((("x",), (3, 1, 1)), (("y",), (1, 3, 1)), (("z",), (1, 1, 3))):
+        numbers = ParameterRange(axes=axes, guess=values, **ends)
+        assert numbers.on_grid(values, ("x", "y", "z")).shape == shape
+    scalar = ParameterRange(axes=(), guess=np.asarray(0.5), **ends)
+    assert scalar.on_grid(scalar.guess, ("x", "y", "z")).shape == ()

@@ -68,7 +68,10 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
         ("trainer.amp=fp16", r"`trainer\.amp` is \"fp16\"; allowed: 'off' or 'bf16'"),
         ("general.tasks=[tarin]", r"`general\.tasks\[0\]` is \"tarin\"; allowed"),
         ("general.tasks=[]", r"`general\.tasks` is \[\]"),
-        ("model.physical.name=stokes", r"`model\.physical\.name` is \"stokes\"; allowed"),
+        (
+            "model.physical.name=stokes",
+            r"`model\.physical\.name` is \"stokes\"; allowed",
+        ),
         ("migration.model=phimll", r"`migration\.model` is \"phimll\"; allowed"),
         (
             "migration.hybrid=shadow",
