@@ -45,14 +45,14 @@ def _short(digest: "hashlib._Hash") -> str:
 
 def installed_versions(project: Project) -> dict[str, str]:
     """The installed version of every pinned library."""
-    found = {}
+    versions = {}
     for pin in project.pins:
         library = re.split(r"[\[=<>~! ]", pin)[0]
         try:
-            found[library] = version(library)
+            versions[library] = version(library)
         except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
+            versions[library] = "not installed"
+    return versions
 
 
 def write_evidence(project: Project, name: str, results: Sequence[CaseResult]) -> Path:

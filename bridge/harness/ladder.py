@@ -63,7 +63,7 @@ class Fault:
         rung: The rung that must report it.
         case: The case that it is planted in.
         plant: A context with the fault in it.
-        where: What the place of the worst comparison must name, such as a witness.
+        where: What `Finding.where` of the worst comparison must contain.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Ladder:
         cases: The cases by name, each with a `str`.
         build: Builds both sides of a case.
         rungs: The comparisons, in order.
-        settings: Both sides' settings as they are found in the objects.
+        settings: Rows of both sides' settings, read off their objects.
         faults: Deliberate faults that it must report by name.
         control_twice: A context in which a copy of the control is the candidate, to
             count false alarms; None if there is no such thing.

@@ -25,7 +25,7 @@ class Caught:
     margin: float
 
     def lines(self) -> str:
-        """The rung and the name, and what was seen of a missed fault."""
+        """The rung and the name, and the report in place of it if it was missed."""
         mark = "caught" if self.caught else "MISSED"
         text = f"{mark}  {self.fault.rung}  {self.fault.name}"
         return text if self.caught else f"{text}\n        seen instead: {self.seen}"

@@ -166,8 +166,8 @@ def training_rung(case: DataCase) -> Findings:
     """Losses of two epochs, trained from Scenes on either side throughout."""
     curves = []
     for settings in (case.port_settings, case.settings):
-        with run_folder(settings) as (run, own):
-            training = build_synthetic_training(own, MixedParts())
+        with run_folder(settings) as (run, in_folder):
+            training = build_synthetic_training(in_folder, MixedParts())
             history = training.train(run, Progress()).history
         keys = ("train_loss", "val_loss")
         curves.append(np.array([[row[key] for key in keys] for row in history]))

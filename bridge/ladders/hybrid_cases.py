@@ -45,8 +45,8 @@ def recorded(settings: Settings, nudge: float = 0.0) -> Recording:
 
     Validation losses come last, as the reference has none.
     """
-    with run_folder(settings) as (run, own):
-        training = build_hybrid_training(own, MixedParts())
+    with run_folder(settings) as (run, in_folder):
+        training = build_hybrid_training(in_folder, MixedParts())
         for name, value in training.physical.unbounded.items():
             training.physical.unbounded[name] = value * (1 + nudge)
         with _watched(training) as handed:
@@ -86,15 +86,12 @@ def _watched(training: HybridTraining) -> Iterator[HandOvers]:
 
         return wrapped
 
-    takers = {
-        "synthetic": training.synthetic.train_loader,
-        "physical": training.physical.learner,
-    }
-    whom, taker = "synthetic", takers["synthetic"]
-    with patch.object(taker, "augment", noting(whom, taker.augment)):
-        whom, taker = "physical", takers["physical"]
-        with patch.object(taker, "augment", noting(whom, taker.augment)):
-            yield handed
+    loader, learner = training.synthetic.train_loader, training.physical.learner
+    with (
+        patch.object(loader, "augment", noting("synthetic", loader.augment)),
+        patch.object(learner, "augment", noting("physical", learner.augment)),
+    ):
+        yield handed
 
 
 class HybridCase(PhysicsCase):

@@ -30,7 +30,7 @@ def settings_rows() -> Iterator[Row]:
                 yield from rows(str(name), case.settings, "model", control, candidate)
     unread = ", ".join(unread_keys()) or "none"
     mark = "equal" if unread == "none" else "UNEQUAL"
-    yield Row("configuration", "keys that nobody reads", "none", unread, mark)
+    yield Row("configuration", "config keys that no code reads", "none", unread, mark)
 
 
 def describe(model: nn.Module, network: nn.Module, plan: Any) -> dict[str, str]:

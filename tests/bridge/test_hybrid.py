@@ -1,117 +1,28 @@
 """Both models teach each other, the same whichever sides run."""
 
 import itertools
-import os
-import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bridge.assemble import MixedParts
-from experiment.data import channel_plan, generate
-from experiment.run import RunFolder, build_hybrid_training
-from experiment.settings import Settings
-from experiment.system import CheckpointError, Progress, TrainingError
-from experiment.training import (
-    LAST,
-    PHYSICAL,
-    PHYSICAL_LAST,
-    Checkpoint,
-    HybridTraining,
-    load_checkpoint,
-    new_states,
+from experiment.data import channel_plan
+from experiment.run import RunFolder
+from experiment.system import Progress, TrainingError
+from experiment.training import new_states
+from tests.bridge.hybrid_runs import (
+    EXPERIMENTS,
+    SIDES,
+    everything,
+    last,
+    near,
+    switches,
+    tiny,
+    trained,
+    training_of,
 )
-from legacy.physics import SceneSimulator
-from tests.bridge import test_physics as physics
-from tests.bridge.test_step1 import DOUBLE, losses
-from tests.helpers import relative_error, run_program, small
-from tests.legacy import test_training as synthetic
-
-EXPERIMENTS = ("burgers", "advection")
-SIDES = ("legacy", "phiml")
-TINY = (
-    "model/synthetic=convnet",
-    "model.synthetic.architecture.layers=[4,4]",
-    "model.physical.resolution={x: 11, y: 13}",
-    "general.mode=hybrid",
-    DOUBLE,
-    "trainer.physical.windows=6",
-    "trainer.physical.iterations=3",
-    "trainer.hybrid.warm_up_epochs=1",
-    "trainer.hybrid.cycles=2",
-    "trainer.hybrid.epochs=1",
-    "trainer.hybrid.rounds=1",
-)
-#: Stable with one substep, which compiles sooner.
-PDE = {
-    "burgers": (
-        "model.physical.pde_params.diffusion_substeps=1",
-        "model.physical.pde_params.viscosity='0.02 * (x/size_x + y/size_y)**3'",
-    ),
-    "advection": (),
-}
-#: Losses and parameters of both sides agree to this, relative.
-NEAR = 1e-6
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folders `burgers` and `advection` with four simulations; not to be changed."""
-    path = tmp_path_factory.mktemp("hybrid")
-    for experiment in EXPERIMENTS:
-        settings = tiny(path / experiment, experiment)
-        generate(settings, SceneSimulator(settings), Progress())
-    return path
-
-
-@pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    """A copy of `made` that the test may change."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
-    return tmp_path
-
-
-def tiny(path: Path, experiment: str, *overrides: str) -> Settings:
-    return small(path, *TINY, *PDE[experiment], *overrides, experiment=experiment)
-
-
-def switches(hybrid: str, physics: str, others: str) -> tuple[str, ...]:
-    rest = (f"migration.{name}={others}" for name in ("model", "trainer", "data"))
-    return (f"migration.hybrid={hybrid}", f"migration.physics={physics}", *rest)
-
-
-def everything(side: str) -> tuple[str, ...]:
-    return switches(side, side, side)
-
-
-def training_of(settings: Settings) -> HybridTraining:
-    """The training of both models, of the sides that are on."""
-    return build_hybrid_training(settings, MixedParts())
-
-
-def trained(
-    path: Path, name: str, experiment: str, *overrides: str
-) -> tuple[Checkpoint, Checkpoint]:
-    """Trains; returns the last checkpoints of the synthetic and the physical model."""
-    checkpoints = f"general.checkpoint_dir={path}/{name}"
-    settings = tiny(path / experiment, experiment, *overrides, checkpoints)
-    training_of(settings).train(RunFolder(settings), Progress())
-    return last(path / name)
-
-
-def last(path: Path) -> tuple[Checkpoint, Checkpoint]:
-    return load_checkpoint(path / LAST), load_checkpoint(path / PHYSICAL_LAST, PHYSICAL)
-
-
-def near(found: tuple[Checkpoint, Checkpoint], control: Any) -> None:
-    """Loss curves, weights and parameters, relative."""
-    np.testing.assert_allclose(losses(found[0]), losses(control[0]), rtol=NEAR)
-    for name, leaf in control[0].weights.items():
-        assert relative_error(found[0].weights[name], leaf) < NEAR, name
-    physics.near(found[1], control[1], NEAR)
+from tests.helpers import relative_error, run_program
 
 
 @pytest.mark.parametrize(
@@ -138,85 +49,6 @@ def test_generated_windows_cross_between_trainer_and_data(
     control = trained(folder, "control", "advection", *everything("legacy"))
     mixed = (f"migration.trainer={trainer}", f"migration.data={data}")
     near(trained(folder, "mixed", "advection", *mixed), control)
-
-
-def interrupted(
-    path: Path, experiment: str, place: str, *overrides: str
-) -> tuple[int, int]:
-    """Trains until killed at a place; epochs and rounds in the checkpoints."""
-    checkpoints = f"general.checkpoint_dir={path}/apart"
-    settings = tiny(path / experiment, experiment, *overrides, checkpoints)
-    training = training_of(settings)
-    learner, physical = training.synthetic.learner, training.physical.learner
-    step, minimise = learner.step, physical.minimise
-    steps, rounds = [0], [0]
-    # 10 real windows and 5 generated ones in batches of 3: 4 steps an epoch, then 5.
-    stop_at = {"first cycle": 6, "second cycle": 11, "signal": 11}.get(place, 0)
-
-    def stepping(*arguments: Any) -> float:
-        steps[0] += 1
-        if steps[0] == stop_at:
-            if place != "signal":
-                raise KeyboardInterrupt
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(*arguments)
-
-    def minimising(*arguments: Any) -> Any:
-        rounds[0] += 1
-        if place == "signal in a round":
-            os.kill(os.getpid(), signal.SIGTERM)
-        if rounds[0] == {"first half": 1, "second half": 2}.get(place):
-            raise KeyboardInterrupt
-        return minimise(*arguments)
-
-    setattr(learner, "step", stepping)  # noqa: B010
-    setattr(physical, "minimise", minimising)  # noqa: B010
-    with pytest.raises((KeyboardInterrupt, TrainingError)):
-        training.train(RunFolder(settings), Progress())
-    path = path / "apart"
-    epochs = load_checkpoint(path / LAST).state.epoch
-    if not (path / PHYSICAL_LAST).exists():
-        return epochs, 0
-    return epochs, load_checkpoint(path / PHYSICAL_LAST, PHYSICAL).state.epoch
-
-
-@pytest.mark.parametrize("side", SIDES)
-def test_a_killed_training_goes_on_bitwise_from_any_place(
-    folder: Path, side: str
-) -> None:
-    """Inside an epoch, stopped after a batch, and between the halves of a cycle."""
-    sides = everything(side)
-    whole = trained(folder, "whole", "advection", *sides)
-    for place, reached in {
-        "first cycle": (1, 0),
-        "first half": (2, 0),
-        "signal in a round": (2, 1),
-        "second cycle": (2, 1),
-        "signal": (2, 1),
-        "second half": (3, 1),
-    }.items():
-        assert interrupted(folder, "advection", place, *sides) == reached, place
-        found = trained(folder, "apart", "advection", *sides, "trainer.resume=true")
-        synthetic.same(folder / "apart" / LAST, folder / "whole" / LAST)
-        physics.same(found[1], whole[1])
-        shutil.rmtree(folder / "apart")
-
-
-@pytest.mark.parametrize("side", SIDES)
-def test_a_checkpoint_that_must_be_there_is_missed(folder: Path, side: str) -> None:
-    """Behind the first cycle the physical model has one."""
-    sides = everything(side)
-    assert interrupted(folder, "advection", "second half", *sides) == (3, 1)
-    (folder / "apart" / PHYSICAL_LAST).unlink()
-    with pytest.raises(CheckpointError, match="there is no checkpoint .*physical-last"):
-        trained(folder, "apart", "advection", *sides, "trainer.resume=true")
-
-
-def test_the_other_side_goes_on_inside_a_cycle(folder: Path) -> None:
-    whole = trained(folder, "whole", "burgers", *everything("legacy"))
-    interrupted(folder, "burgers", "second cycle", *everything("legacy"))
-    resume = (*everything("phiml"), "trainer.resume=true")
-    near(trained(folder, "apart", "burgers", *resume), whole)
 
 
 @pytest.mark.parametrize("side", SIDES)
