@@ -14,8 +14,7 @@ import pytest
 from pydantic.dataclasses import dataclass
 
 from experiment.data import generate, open_scene
-from experiment.equations import EQUATIONS, Equation, LearnableParameter
-from experiment.equations.learnable import KINDS, Kind
+from experiment.equations import EQUATIONS, KINDS, Equation, Kind, LearnableParameter
 from experiment.settings import SIDES, Settings, parameter_ranges
 from experiment.system import STRICT, Progress
 from tests.helpers import relative_error, small

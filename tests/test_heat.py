@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiment.equations.heat import Heat
+from experiment.equations import Heat
 from experiment.settings import Settings, parameter_ranges
 from experiment.system import SettingsError
 from legacy.assemble import build_physical_learner as control_learner

@@ -10,6 +10,8 @@ from experiment.equations.burgers import Burgers
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.heat import Heat
 from experiment.equations.learnable import (
+    KINDS,
+    Kind,
     LearnableParameter,
     ParameterRange,
     parameter_range,
@@ -34,9 +36,11 @@ else:
 __all__ = [
     "AXES",
     "EQUATIONS",
+    "KINDS",
     "AnyEquation",
     "Domain",
     "Equation",
+    "Kind",
     "LearnableParameter",
     "ParameterRange",
     "evaluate_expression",

@@ -2,7 +2,7 @@
 
 from phi import field
 
-from experiment.equations.heat import Heat
+from experiment.equations import Heat
 from legacy.physics.model import Fields
 
 

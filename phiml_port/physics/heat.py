@@ -1,6 +1,6 @@
 """The heat equation."""
 
-from experiment.equations.heat import Heat
+from experiment.equations import Heat
 from phiml_port.physics.model import Fields
 from phiml_port.physics.stencils import explicit_diffusion
 

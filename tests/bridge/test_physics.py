@@ -393,11 +393,11 @@ def test_what_is_there_is_evaluated(burgers_folder: Path, side: str) -> None:
     curve(burgers_folder, "checkpoints", DOUBLE, "trainer.synthetic.epochs=1")
     evaluated = components.evaluation()
     assert list(evaluated.forecasts) == [SYNTHETIC, PHYSICAL]
-    start = np.random.default_rng(0).standard_normal((2, 16, 8))
+    start = np.random.default_rng(0).standard_normal((1, 16, 8, 2))
     for forecast in evaluated.forecasts.values():
-        found = forecast(start, 3)
-        assert found.shape == (4, 2, 16, 8)
-        np.testing.assert_array_equal(found[0], start)
+        found = forecast(start, 4)
+        assert found.shape == (1, 4, 16, 8, 2)
+        np.testing.assert_array_equal(found[:, 0], start)
     for path in (burgers_folder / "checkpoints").glob("physical-*"):
         path.unlink()
     evaluated = components.evaluation()
