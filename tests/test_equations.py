@@ -80,6 +80,26 @@ def test_both_sides_give_the_same_loss_gradient_and_roll_out(
     assert relative_error(rolled[1], rolled[0]) < 1e-13
 
 
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_the_gradient_does_not_depend_on_what_was_asked_before(
+    tmp_path: Path, experiment: str, side: str
+) -> None:
+    """torch specialises what it traced by its first call; that may ask for anything."""
+    simulate(tmp_path, experiment)
+    settings = small(tmp_path, DOUBLE, "general.mode=physical", experiment=experiment)
+    start = {n: r.start + 0.1 for n, r in parameter_ranges(settings).items()}
+    first, second = learner(side, settings), learner(side, settings)
+    second.loss(start)
+    for _ in range(3):
+        slopes, expected = first.gradient(start), second.gradient(start)
+        for name, slope in slopes.items():
+            assert relative_error(slope, expected[name]) < 1e-13
+    found = learner(side, settings).minimise(start, 1.0).unbounded
+    for name, values in second.minimise(start, 1.0).unbounded.items():
+        assert relative_error(found[name], values) < 1e-9
+
+
 @dataclass(frozen=True, config=STRICT)
 class DecayParams:
     """The rate in 1/s."""

@@ -37,6 +37,7 @@ class PhysicalLearner(training.PhysicalLearner):
         self._ranges = parameter_ranges(settings)
         self._bits = precision_bits(settings.general.precision)
         self._real = self.windows = self._chosen()
+        self._traced: set[int] = set()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
@@ -107,6 +108,11 @@ class PhysicalLearner(training.PhysicalLearner):
         """The loss over `scale`, and its gradient in float64, of all parameters."""
         dtype = torch.float64 if self._bits == 64 else torch.float32
         leaf = torch.tensor(flat, dtype=dtype, requires_grad=True)
+        if len(self.windows) not in self._traced:
+            # What torch traced forgets the gradient of all that had none in its first
+            # call, such as the first step's fields; so no gradient is asked for in it.
+            self._traced.add(len(self.windows))
+            self.loss(self._split(flat))
         with math.precision(self._bits):
             loss = self._loss(self._tensors(self._split(leaf)), self.windows) / scale
             # Read in here: outside, PhiML would cast it to 32 bits.
