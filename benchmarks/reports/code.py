@@ -25,7 +25,7 @@ LOOPS = tuple(
     for name in ("learners", "synthetic", "physical", "hybrid", "schedule", "stop")
 )
 _LOG = "experiment.training.log"
-STORE = ("experiment.data.store",)
+STORE = ("experiment.data.store", "experiment.data.store_files")
 
 
 def code_size(package: str) -> int:
