@@ -1,4 +1,4 @@
-"""The door: `python run.py --config-name=burgers.yaml [key=value ...]`.
+"""The entry point: `python run.py --config-name=burgers.yaml [key=value ...]`.
 
 Hydra composes `conf/`, `experiment` checks the result, and `bridge` puts the
 components together; nothing behind this file knows Hydra.

@@ -1,4 +1,4 @@
-"""The door, as a person uses it."""
+"""`run.py`, as a person uses it."""
 
 import csv
 import json

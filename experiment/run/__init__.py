@@ -5,6 +5,7 @@ from experiment.run.assembly import (
     build_physical_training,
     build_synthetic_training,
     components_of,
+    log_components,
     read_evaluated,
 )
 from experiment.run.folder import RunFolder, console
@@ -18,6 +19,7 @@ __all__ = [
     "build_synthetic_training",
     "components_of",
     "console",
+    "log_components",
     "read_evaluated",
     "run_tasks",
 ]

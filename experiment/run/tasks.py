@@ -1,4 +1,4 @@
-"""The tasks of a run, on whatever components the door put together."""
+"""The tasks of a run, on the components that were assembled."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +82,7 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
             _evaluate(settings, components, run, progress)
         run.mark_latest()
     except UserError as error:
-        # To the run's log alone: the door prints it.
+        # To the run's log alone: `run.py` prints it.
         handler.handle(
             log.makeRecord(log.name, logging.ERROR, __file__, 0, str(error), (), None)
         )

@@ -1,4 +1,4 @@
-"""The door: nested dicts become checked, frozen settings, or one message."""
+"""Checks settings: nested dicts become checked, frozen settings, or one message."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -65,7 +65,7 @@ class Data:
 
 @dataclass(frozen=True, config=STRICT)
 class Cache:
-    """Where trajectories are cached, and how they are held.
+    """Where trajectories are cached, and in which memory.
 
     `dir` null caches nothing. `ttl` is in s. `backend` holds the port's batches,
     `worker_backend` puts its caches together.

@@ -8,7 +8,7 @@ class UserError(Exception):
     """Something outside the program is wrong: settings, files, data.
 
     The message says what was wrong, what was got, what is allowed and what to do;
-    the door prints it alone, without a traceback, and ends with `status`.
+    `run.py` prints it alone, without a traceback, and ends with `status`.
     """
 
     status = 2

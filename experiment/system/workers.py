@@ -49,9 +49,9 @@ def map_in_processes(
         (prepare, arguments),
     )
     try:
-        held = {pool.submit(work, item): item for item in items}
-        for done in as_completed(held):
-            yield held[done], done.result()
+        submitted = {pool.submit(work, item): item for item in items}
+        for done in as_completed(submitted):
+            yield submitted[done], done.result()
     except BrokenProcessPool as error:
         raise UserError(
             f"one of the {workers} processes of `data.num_workers` was killed, perhaps"

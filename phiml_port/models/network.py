@@ -90,8 +90,8 @@ class Network:
 
     def parameters(self) -> dict[str, Any]:
         """The framework's own leaves (parameters and buffers) by canonical name."""
-        held = self.native.state_dict(keep_vars=True)
-        return {name: held[inner] for name, inner in self.leaves.items()}
+        leaves = self.native.state_dict(keep_vars=True)
+        return {name: leaves[inner] for name, inner in self.leaves.items()}
 
     def export_weights(self) -> dict[str, np.ndarray]:
         """Copies of all leaves by canonical name."""

@@ -45,7 +45,7 @@ class _PeriodicPad(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:  # type: ignore[override]
         # In place: the padded grid goes to one convolution alone, so its gradient is
-        # nobody else's.
+        # of no use elsewhere.
         for axis in reversed(range(2, gradient.ndim)):
             gradient.select(axis, -2).add_(gradient.select(axis, 0))
             gradient.select(axis, 1).add_(gradient.select(axis, -1))

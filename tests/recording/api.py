@@ -100,7 +100,7 @@ class _Silent(Progress):
 
 
 def build_settings(experiment: str, overrides: Sequence[str]) -> Settings:
-    """Settings as the door composes and checks them."""
+    """Settings as `run.py` composes and checks them."""
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         config = compose(experiment, list(overrides))
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
@@ -108,7 +108,7 @@ def build_settings(experiment: str, overrides: Sequence[str]) -> Settings:
 
 
 def run(settings: Settings, stop: Stop | None = None) -> Path | None:
-    """Runs the tasks of the settings as the door does.
+    """Runs the tasks of the settings as `run.py` does.
 
     Returns:
         The run folder; None if the run was stopped, as asked.
@@ -155,7 +155,7 @@ def read_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def forget_noise() -> None:
-    """One thread, and neither logs nor the warnings that the door leaves out."""
+    """One thread, and neither logs nor the warnings that `run.py` leaves out."""
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
