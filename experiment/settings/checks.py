@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
 from experiment.settings.messages import leaves, listed, message
-from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES
+from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.values import ADAPTER
 from experiment.system import SettingsError, spelling_hint
@@ -96,10 +96,10 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
 def _impossible_switches(settings: Settings) -> Iterator[str]:
     for component in COMPONENTS:
         value = getattr(settings.migration, component.name)
-        if value not in SIDES:
+        if value not in RUNNABLE:
             yield (
                 f"`migration.{component.name}` is {value}, which is not built yet;"
-                f" allowed now: {', '.join(SIDES)}."
+                f" allowed now: {', '.join(RUNNABLE)}."
             )
 
 

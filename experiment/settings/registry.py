@@ -32,6 +32,9 @@ class Component:
 
 #: The package of each side, by its switch value.
 SIDES = {"legacy": "legacy", "phiml": "phiml_port"}
+#: The switch values of a component that can be run, and all that there are.
+RUNNABLE = tuple(SIDES)
+VALUES = (*RUNNABLE, "shadow")
 
 #: In the order of the migration.
 COMPONENTS = (

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from experiment.equations import AnyEquation, LearnableParameter
-from experiment.settings.registry import ARCHITECTURES, SIDES
+from experiment.settings.registry import ARCHITECTURES, VALUES
 from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
 
 
@@ -24,7 +24,7 @@ Indices = tuple[Index, ...]
 Counts = tuple[Count, ...]
 Precision = Literal["float32", "float64"]
 Task = Literal["generate", "train", "evaluate"]
-Side = Annotated[str, one_of((*SIDES, "shadow"))]
+Side = Annotated[str, one_of(VALUES)]
 
 
 @dataclass(frozen=True, config=STRICT)
