@@ -14,6 +14,7 @@ from experiment.system import Progress
 from tests.helpers import small
 
 DOUBLE = "general.precision=float64"
+LAPLACIAN = "model.physical.pde_params.diffusion=laplacian"
 #: Every equation has an experiment of its name.
 EXPERIMENTS = tuple(EQUATIONS)
 #: Parameters other than the experiment's, to show that they are read.
@@ -44,7 +45,9 @@ def truth(settings: Settings) -> dict[str, np.ndarray]:
     return {n: physical.true_parameter(n) for n in parameter_ranges(settings)}
 
 
-def burgers(path: Path, cells: int, dt: float, substeps: int) -> Burgers:
+def burgers(
+    path: Path, cells: int, dt: float, substeps: int, *overrides: str
+) -> Burgers:
     """Burgers' equation on a unit square of `cells` x 8 cells."""
     equation = small(
         path,
@@ -52,6 +55,7 @@ def burgers(path: Path, cells: int, dt: float, substeps: int) -> Burgers:
         "model.physical.domain={x: 1.0, y: 1.0}",
         # Inside the stability limit of these cells at the default time step.
         "trainer.physical.learnable_parameters.0.initial_guess=1e-4",
+        *overrides,
     ).model.physical
     assert isinstance(equation, Burgers)
     params = replace(equation.pde_params, diffusion_substeps=substeps)

@@ -14,7 +14,7 @@ from experiment.system import SettingsError
 from legacy.assemble import build_physical_learner as control_learner
 from phiml_port.assemble import build_physical_learner as candidate_learner
 from tests.helpers import relative_error, run_program, small
-from tests.physics_cases import DOUBLE, simulate
+from tests.physics_cases import DOUBLE, LAPLACIAN, simulate
 
 LEARNERS = {"legacy": control_learner, "phiml": candidate_learner}
 GRIDS = {
@@ -31,15 +31,17 @@ def heat(path: Path, *overrides: str) -> Settings:
 
 @pytest.mark.parametrize("side", LEARNERS)
 @pytest.mark.parametrize("rank", GRIDS)
+@pytest.mark.parametrize("form", ((), (LAPLACIAN,)))
 def test_a_fourier_mode_decays_at_the_rate_of_the_scheme(
-    tmp_path: Path, side: str, rank: int
+    tmp_path: Path, side: str, rank: int, form: tuple[str, ...]
 ) -> None:
     """A mode exp(i k.x) shrinks by 1 - kappa dt' k'^2 in each substep dt'.
 
     k'^2, the sum over axes of (2 - 2 cos(k dx)) / dx^2, is what the central Laplacian
-    makes of it, and close to k^2, so the decay is close to exp(-kappa k^2 t).
+    makes of it, and close to k^2, so the decay is close to exp(-kappa k^2 t). Both
+    forms are the same for a constant diffusivity.
     """
-    grid = (*GRIDS[rank], "model/synthetic=convnet")
+    grid = (*GRIDS[rank], *form, "model/synthetic=convnet")
     simulate(tmp_path, "heat", NUMBER, *grid)
     settings = heat(tmp_path, *grid)
     equation = settings.model.physical
@@ -73,7 +75,7 @@ def test_a_diffusivity_that_varies_multiplies_the_laplacian(
     grid = (
         "model.physical.domain={x: 8.0, y: 2.0}",
         "model.physical.pde_params.diffusion_substeps=1",
-        "model.physical.dt=0.02",
+        *("model.physical.dt=0.02", LAPLACIAN),
     )
     simulate(tmp_path, "heat", NUMBER, *grid)
     settings = heat(tmp_path, *grid)

@@ -30,18 +30,23 @@ _SMALL = {"levels": "2", "filters": "[5,7]", "layers": "[5,7,5]"}
 
 @dataclass(frozen=True)
 class CaseName:
-    """An experiment, an architecture, a precision, and what the network has."""
+    """An experiment, an architecture, a precision, and what the network has.
+
+    `diffusion` is `model.physical.pde_params.diffusion`; empty, the experiment's own.
+    """
 
     experiment: str
     architecture: str
     precision: str
     batch_norm: bool = True
     periodic: bool = True
+    diffusion: str = ""
 
     def __str__(self) -> str:
         extras = ("" if self.batch_norm else "-no-norm") + (
             "" if self.periodic else "-wall"
         )
+        extras += f"-{self.diffusion}" if self.diffusion else ""
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
 
@@ -53,17 +58,22 @@ def case_settings(name: CaseName) -> Settings:
     above = "model.synthetic.architecture"
     keys = ARCHITECTURES[name.architecture].settings
     sizes = {"x": 22, "y": 14} if "levels" in keys else {"x": 11, "y": 13}
+    physics = "model.physical"
     overrides = [
         f"model/synthetic={name.architecture}",
-        f"model.physical.resolution={{x: {sizes['x']}, y: {sizes['y']}}}",
         f"general.precision={name.precision}",
         f"{above}.batch_norm={str(name.batch_norm).lower()}",
         f"{above}.periodic={str(name.periodic).lower()}",
         f"{above}.activation=SiLU",
         *(f"{above}.{key}={_SMALL[key]}" for key in keys),
     ]
+    if name.diffusion:
+        overrides.append(f"{physics}.pde_params.diffusion={name.diffusion}")
     with initialize_config_dir(str(_CONF), version_base="1.3"):
-        fields = sorted(compose(name.experiment).data.fields, reverse=True)
+        base = compose(name.experiment)
+        axes = base.model.physical.domain
+        overrides += [f"{physics}.resolution.{axis}={sizes[axis]}" for axis in axes]
+        fields = sorted(base.data.fields, reverse=True)
         overrides.append(f"data.fields=[{','.join(fields)}]")
         config = compose(name.experiment, overrides)
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))

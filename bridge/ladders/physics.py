@@ -16,7 +16,7 @@ from bridge.harness import (
     named,
 )
 from bridge.ladders.names import ONE_OBJECT
-from bridge.ladders.physics_cases import ROUNDING, PhysicsCase, case_names
+from bridge.ladders.physics_cases import ROUNDING, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import TRUNCATED, truncated, variants
 from experiment.training import PhysicalLearner
 
@@ -49,7 +49,7 @@ def _rolled(case: PhysicsCase, frames: int) -> Finding:
     actual, expected = change(candidate), change(control)
     cells = max(case.equation.resolution.values())
     finding = compare(
-        f"change after {frames - 1} steps (simulation, time, x, y, vector)",
+        f"change after {frames - 1} steps (simulation, time, x, ..., vector)",
         *(actual, expected, expected),
         factor=2,
         depth=case.depth,
@@ -117,7 +117,7 @@ def _faults() -> Sequence[Fault]:
 
 LADDER = Ladder(
     "physics",
-    case_names(),
+    physics_names(),
     PhysicsCase,
     (
         Rung("P1", "one step", step_rung),

@@ -1,6 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 
@@ -10,10 +11,12 @@ from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
 from bridge.ladders.data_cases import DataCase
 from experiment import training
 from experiment.data import channel_plan
-from experiment.equations import Equation
+from experiment.equations import DiffusionForm, Equation
 from experiment.settings import parameter_ranges
 from legacy.physics import PhysicalLearner, PhysicalModel
 
+#: Forms of diffusion; the first is every experiment's own.
+DIVERGENCE, LAPLACIAN = get_args(DiffusionForm)
 #: Few, as an optimiser that has all but arrived follows rounding.
 ITERATIONS, WINDOWS = 3, 18
 #: A start that differs by rounding shows how much an optimiser makes of that (A/A).
@@ -23,6 +26,16 @@ ROUNDING = 2.0**-52
 def case_names() -> list[CaseName]:
     """Every experiment, in float64."""
     return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+
+
+def physics_names() -> list[CaseName]:
+    """Those of `case_names`, the other form of diffusion, and what only this has."""
+    others = [
+        CaseName(e, "convnet", "float64", batch_norm=False, diffusion=form)
+        for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
+    ]
+    line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
+    return [*case_names(), *others, line]
 
 
 class PhysicsCase:

@@ -3,18 +3,27 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
+from unittest.mock import patch
 
-from phi.field import CenteredGrid, Field
+from phi.field import CenteredGrid, Field, stagger
+from phi.physics import diffuse
 from phiml import math
 from phiml.math import extrapolation
 
 from bridge.ladders.names import BOUNDARY
-from bridge.ladders.physics_cases import PhysicsCase
+from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN, PhysicsCase
 from experiment.training import PhysicalLearner
 
 SUBSTEPS = "diffusion substeps changed"
 DT = "dt off by a factor of two in one branch"
+LAPLACIAN_FOR_DIVERGENCE = "laplacian for divergence"
+DIVERGENCE_FOR_LAPLACIAN = "divergence for laplacian"
+MEAN = "mean for minimum at a face"
 TRUNCATED = "gradient truncated between roll-out steps"
+_OTHER_FORM = {
+    DIVERGENCE: (LAPLACIAN_FOR_DIVERGENCE, LAPLACIAN),
+    LAPLACIAN: (DIVERGENCE_FOR_LAPLACIAN, DIVERGENCE),
+}
 State = Mapping[str, Any]
 
 
@@ -65,8 +74,15 @@ def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLear
                     f"{DT} ({what}, {factor:g})",
                     lambda n=name, s=scale, e=kind: scaled(case.control(e), n, s),
                 )
-    # Numbers of substeps and the like.
     params: Any = getattr(equation, "pde_params", None)
+    form = getattr(params, "diffusion", None)
+    if form is not None:
+        name, other = _OTHER_FORM[form]
+        changed = replace(equation, pde_params=replace(params, diffusion=other))
+        yield name, lambda e=changed: case.control(e)
+    if form == DIVERGENCE:
+        yield MEAN, lambda: averaged(case)
+    # Numbers of substeps and the like.
     for field in fields(params) if params else ():
         value = getattr(params, field.name)
         for count in range(1, 11) if type(value) is int else ():
@@ -75,6 +91,37 @@ def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLear
                 other = replace(equation, pde_params=changed)
                 words = field.name.replace("_", " ")
                 yield f"{words} changed ({count})", lambda e=other: case.control(e)
+
+
+class AveragingModel:
+    """The control's physical model, with the mean of two cells at the face between."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def rollout(self, state: State, parameters: State, frames: int) -> Iterator[State]:
+        """All fields 1, 2, ... `frames` frames later."""
+
+        def mean(lower: Any, upper: Any) -> Any:
+            return (lower + upper) / 2
+
+        def with_mean(coefficient: Any, _: Any, boundary: Any) -> Any:
+            return stagger(coefficient, mean, boundary)
+
+        # Where PhiFlow's operator takes the coefficient to the faces.
+        with patch.object(diffuse, "stagger", with_mean):
+            later = list(self._model.rollout(state, parameters, frames))
+        yield from later
+
+
+def averaged(case: PhysicsCase) -> PhysicalLearner:
+    """The control with the mean coefficient of both cells at a face."""
+    learner: Any = case.control()
+    learner.model = AveragingModel(learner.model)
+    return learner
 
 
 def walled(case: PhysicsCase) -> PhysicalLearner:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 from pydantic import Field
 
 from experiment.equations.advection import Advection
-from experiment.equations.base import AXES, Domain, Equation
+from experiment.equations.base import AXES, DiffusionForm, Domain, Equation
 from experiment.equations.burgers import Burgers
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.heat import Heat
@@ -38,6 +38,7 @@ __all__ = [
     "EQUATIONS",
     "KINDS",
     "AnyEquation",
+    "DiffusionForm",
     "Domain",
     "Equation",
     "Kind",

@@ -18,6 +18,9 @@ Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
 Domain = Annotated[dict[Axis, Positive], Field(min_length=1)]
 Resolution = Annotated[dict[Axis, Annotated[int, Field(ge=2)]], Field(min_length=1)]
+#: `divergence` is div(nu grad u), with the smaller nu of both cells at the face between
+#: them; `laplacian` is nu lap u.
+DiffusionForm = Literal["divergence", "laplacian"]
 #: Fields of a simulation by name, float64 `(x, y, ..., vector)`; a scalar field has no
 #: last axis.
 State = Mapping[str, np.ndarray]
@@ -126,9 +129,11 @@ class Equation(ABC):
         ]
 
     def diffusion_limit(self, substeps: int) -> float:
-        """The largest coefficient k of k lap u that explicit Euler steps are stable at.
+        """The largest coefficient k that explicit Euler steps are stable at.
 
-        In m^2/s: `sum over axes of k dt / (substeps dx^2) <= 1/2`.
+        In m^2/s: `sum over axes of k dt / (substeps dx^2) <= 1/2`. For k lap u, and for
+        div(k grad u) as well, where k at a face is the smaller of both cells' and so at
+        most the largest of all.
         """
         inverse = sum(1 / size**2 for size in self.cell_sizes.values())
         return 0.5 * substeps / (self.dt * inverse)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from experiment.equations.base import Equation, State
+from experiment.equations.base import DiffusionForm, Equation, State
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative, SettingsError
@@ -19,6 +19,7 @@ class BurgersParams:
     """`viscosity` is an expression in m^2/s; speeds are in m/s."""
 
     viscosity: str | float
+    diffusion: DiffusionForm
     diffusion_substeps: Count
     initial_speed: NotNegative
     initial_wavenumber: Count
@@ -26,7 +27,11 @@ class BurgersParams:
 
 @dataclass(frozen=True, config=STRICT)
 class Burgers(Equation):
-    """Viscous Burgers equation, du/dt + (u . grad) u = nu(x) lap u, in 1 to 3 dims.
+    """Viscous Burgers equation in 1 to 3 dims.
+
+    du/dt + (u . grad) u = div(nu(x) grad u) for each component of u, where
+    `pde_params.diffusion` is `divergence`; nu(x) lap u on the right, where it is
+    `laplacian`.
 
     Fields: velocity (m/s); viscosity (m^2/s), which never changes and can be learned.
     """

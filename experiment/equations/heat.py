@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from experiment.equations.base import Equation, State
+from experiment.equations.base import DiffusionForm, Equation, State
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative, SettingsError
@@ -19,6 +19,7 @@ class HeatParams:
     """`diffusivity` is an expression in m^2/s; temperatures are in K."""
 
     diffusivity: str | float
+    diffusion: DiffusionForm
     diffusion_substeps: Count
     initial_temperature: NotNegative
     initial_wavenumber: Count
@@ -26,7 +27,10 @@ class HeatParams:
 
 @dataclass(frozen=True, config=STRICT)
 class Heat(Equation):
-    """Heat conduction, dT/dt = kappa(x) lap T, in 1 to 3 dims.
+    """Heat conduction in 1 to 3 dims.
+
+    dT/dt = div(kappa(x) grad T), where `pde_params.diffusion` is `divergence`;
+    kappa(x) lap T on the right, where it is `laplacian`.
 
     Fields: temperature (K, the deviation from its mean); diffusivity kappa (m^2/s),
     which never changes and can be learned.

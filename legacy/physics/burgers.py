@@ -1,25 +1,28 @@
 """Burgers' equation."""
 
-from phi import field
-from phi.physics import advect
-
+from experiment.equations import DiffusionForm
 from experiment.equations.burgers import Burgers
 from legacy.physics.model import Fields
+from legacy.physics.stencils import explicit_diffusion, semi_lagrangian
 
 
 class BurgersModel:
     """Viscous Burgers equation on a periodic box, in 1 to 3 dimensions.
 
-        du/dt + (u . grad) u = nu(x) lap u
+        du/dt + (u . grad) u = div(nu(x) grad u)    for each component of u
+
+    or, with `diffusion: laplacian`, nu(x) lap u on the right.
 
     Symbols: velocity u `velocity` (m/s), viscosity nu `viscosity` (m^2/s, a field, or
     a number), time step `dt` (s), `diffusion_substeps` of it.
 
     Scheme: operator splitting. First semi-Lagrangian self-advection, where each cell
     takes the value at x - u(x) dt, interpolated linearly between cell centres; then
-    `diffusion_substeps` explicit Euler steps of length dt / substeps of nu lap u with
-    the second-order central Laplacian (2 rank + 1 points). The viscosity multiplies the
-    Laplacian; it is not inside a divergence.
+    `diffusion_substeps` explicit Euler steps of length dt / substeps. In `divergence`,
+    a step adds the fluxes nu (difference of u) / dx through the faces of a cell, each
+    over dx, where nu at a face is the smaller of both cells'. In `laplacian`, it adds
+    nu times the second-order central Laplacian (2 rank + 1 points). Both are the same
+    for a constant nu.
 
     Boundary: periodic in every dimension. Values are at the cell centres.
 
@@ -30,7 +33,8 @@ class BurgersModel:
     O(dt), so with dt in proportion to dx the error is of first order.
 
     Notes: stable for `sum over axes of nu dt / (substeps dx^2) <= 1/2`; advection is
-    stable at any Courant number, but smears.
+    stable at any Courant number, but smears. In `divergence`, diffusion keeps the sum
+    of u over all cells; in `laplacian` it does so for a constant nu only.
 
     Good values: Courant number |u| dt / dx up to 1, diffusion number up to 0.25.
 
@@ -43,15 +47,15 @@ class BurgersModel:
 
     def __init__(self, equation: Burgers) -> None:
         self._dt = equation.dt
-        self._substeps = equation.pde_params.diffusion_substeps
+        params = equation.pde_params
+        self._substeps = params.diffusion_substeps
+        self._form: DiffusionForm = params.diffusion
 
     def step(self, state: Fields, parameters: Fields) -> Fields:
         """The velocity one frame later."""
         velocity = state["velocity"]
-        velocity = advect.semi_lagrangian(velocity, velocity, self._dt)
-        amount = parameters["viscosity"] * (self._dt / self._substeps)
-        # PhiFlow 3.4.0's diffuse.explicit raises for a vector field with a viscosity
-        # that varies in space.
-        for _ in range(self._substeps):
-            velocity = velocity + amount * field.laplace(velocity)
+        velocity = semi_lagrangian(velocity, velocity, self._dt)
+        velocity = explicit_diffusion(
+            velocity, parameters["viscosity"], self._dt, self._substeps, self._form
+        )
         return {"velocity": velocity}

@@ -1,6 +1,6 @@
 """The heat equation."""
 
-from experiment.equations import Heat
+from experiment.equations import DiffusionForm, Heat
 from phiml_port.physics.model import Fields
 from phiml_port.physics.stencils import explicit_diffusion
 
@@ -8,23 +8,27 @@ from phiml_port.physics.stencils import explicit_diffusion
 class HeatModel:
     """Heat conduction on a periodic box, in 1 to 3 dimensions.
 
-        dT/dt = kappa(x) lap T
+        dT/dt = div(kappa(x) grad T)
+
+    or, with `diffusion: laplacian`, kappa(x) lap T on the right.
 
     Symbols: temperature T `temperature` (K, the deviation from its mean), diffusivity
     kappa `diffusivity` (m^2/s, a field, or a number), time step `dt` (s),
     `diffusion_substeps` of it.
 
-    Scheme: `diffusion_substeps` explicit Euler steps of length dt / substeps with the
-    second-order central Laplacian (2 rank + 1 points). The diffusivity multiplies the
-    Laplacian; it is not inside a divergence.
+    Scheme: `diffusion_substeps` explicit Euler steps of length dt / substeps. In
+    `divergence`, a step adds the fluxes kappa (difference of T) / dx through the faces
+    of a cell, each over dx, where kappa at a face is the smaller of both cells'. In
+    `laplacian`, it adds kappa times the second-order central Laplacian (2 rank + 1
+    points). Both are the same for a constant kappa.
 
     Boundary: periodic in every dimension. Values are at the cell centres.
 
     Shapes: `temperature` is `(x, y)`, `diffusivity` `(x, y)` or a number, both with
     any batch dims.
 
-    Notes: stable for `sum over axes of kappa dt / (substeps dx^2) <= 1/2`. With a
-    constant diffusivity, the sum over all cells is conserved.
+    Notes: stable for `sum over axes of kappa dt / (substeps dx^2) <= 1/2`. The sum over
+    all cells is kept in `divergence`; in `laplacian` for a constant kappa only.
 
     Good values: diffusion number up to 0.25.
 
@@ -34,13 +38,15 @@ class HeatModel:
 
     def __init__(self, equation: Heat) -> None:
         self._cells = equation.cell_sizes
-        self._substeps = equation.pde_params.diffusion_substeps
+        params = equation.pde_params
+        self._substeps = params.diffusion_substeps
+        self._form: DiffusionForm = params.diffusion
         self._length = equation.dt / self._substeps
 
     def step(self, state: Fields, parameters: Fields) -> Fields:
         """The temperature one frame later."""
         amount = parameters["diffusivity"] * self._length
         temperature = explicit_diffusion(
-            state["temperature"], amount, self._cells, self._substeps
+            state["temperature"], amount, self._cells, self._substeps, self._form
         )
         return {"temperature": temperature}

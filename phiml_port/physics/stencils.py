@@ -4,15 +4,20 @@ Written on tensors, not on fields: one operation computes all simulations and al
 components at once, and a roll-out becomes one compiled function.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from phiml import math
-from phiml.math import batch, channel, extrapolation
+from phiml.math import batch, channel, extrapolation, spatial
+
+from experiment.equations import DiffusionForm
 
 #: Edge of a cell along each axis, in m.
 Cells = Mapping[str, float]
+#: A step of diffusion of values with a halo; the second is how many of the outermost
+#: cells of its weights it doesn't need.
+Step = Callable[[Any, int], Any]
 #: Steps of diffusion from one halo; each adds a cell to its width on each side.
 _HALO = 5
 
@@ -26,6 +31,8 @@ def semi_lagrangian(values: Any, velocity: Any, dt: float, cells: Cells) -> Any:
         dt: In s.
         cells: Edge of a cell along each axis, in m.
     """
+    if len(cells) == 1:
+        return _along_a_line(values, velocity, dt, cells)
     axes = tuple(cells)
     sizes: Any = {a: values.shape.get_size(a) for a in axes}
     steps = _by_axis({a: dt / cells[a] for a in axes})
@@ -36,6 +43,22 @@ def semi_lagrangian(values: Any, velocity: Any, dt: float, cells: Cells) -> Any:
     for axis in axes:
         values = math.concat([values, values[{axis: slice(0, 1)}]], axis)
     return math.grid_sample(values, points, extrapolation.ZERO_GRADIENT)
+
+
+def _along_a_line(values: Any, velocity: Any, dt: float, cells: Cells) -> Any:
+    """Semi-Lagrangian advection in one dim, as torch samples grids of 2 and 3 only.
+
+    The values are the same along a second axis, which has one cell and no velocity.
+    """
+    (axis,) = cells
+    other = "_across"
+    flat = math.expand(values, spatial(**{other: 1}))
+    along = velocity.vector[axis]
+    parts = {axis: along, other: math.zeros_like(along)}
+    vectors: Any = math.stack(parts, channel("vector"))
+    vectors = math.expand(vectors, spatial(**{other: 1}))
+    square = {axis: cells[axis], other: cells[axis]}
+    return semi_lagrangian(flat, vectors, dt, square)[{other: 0}]
 
 
 def _by_axis(numbers: Mapping[str, float]) -> Any:
@@ -49,50 +72,108 @@ def _by_axis(numbers: Mapping[str, float]) -> Any:
     return math.wrap(np.asarray(several[0]))
 
 
-def explicit_diffusion(values: Any, amount: Any, cells: Cells, steps: int) -> Any:
-    """Explicit Euler steps of `values + amount lap values`.
+def explicit_diffusion(
+    values: Any, amount: Any, cells: Cells, steps: int, form: DiffusionForm
+) -> Any:
+    """Explicit Euler steps of `values + div(amount grad values)`, or `amount lap`.
 
-    The second-order central Laplacian has 2 rank + 1 points; the weight of each is
-    computed once for all steps. The halo, cells copied from the opposite edges, is as
-    wide as several steps need: each step then loses the outermost cells.
+    The halo, cells copied from the opposite edges, is as wide as several steps need:
+    each step then loses the outermost cells.
 
     Args:
         values: `(x, y, ...)`, with or without `vector`, and any batch dims.
         amount: Viscosity times the length of a step, in m^2: `(x, y, ...)` or a number.
         cells: Edge of a cell along each axis, in m.
         steps: How many.
+        form: `divergence` takes the smaller amount of both cells at a face between
+            them, as `phi.physics.diffuse.explicit` does.
     """
     # All that isn't space becomes one dim in front of it, so that the weights lie in
     # memory as the grids do.
     others = values.shape.without(tuple(cells))
     packed = math.pack_dims(values, others, batch("_packed"))
     smallest = min(int(values.shape.get_size(axis) or 1) for axis in cells)
-    at_once = min(_HALO, smallest)
+    at_once = min(_HALO, smallest, steps)
+    # A number is the same at all faces, and the Laplacian takes fewer passes.
+    even = not set(cells) & set(amount.shape.names)
+    make = _laplacian if form == "laplacian" or even else _divergence
+    change = make(amount, cells, at_once)
     for done in range(0, steps, at_once):
-        packed = _with_halo(packed, amount, cells, min(at_once, steps - done))
+        width = min(at_once, steps - done)
+        packed = pad_periodic(packed, cells, width)
+        for left in reversed(range(width)):
+            packed = change(packed, at_once - 1 - left)
     return math.unpack_dim(packed, "_packed", others)
 
 
-def _with_halo(values: Any, amount: Any, cells: Cells, steps: int) -> Any:
-    """Some steps of diffusion from one halo that is as wide as there are steps."""
+def _laplacian(amount: Any, cells: Cells, width: int) -> Step:
+    """Steps of `values + amount lap values`, by 2 rank + 1 points.
+
+    The weight of each point is computed once for all steps.
+    """
     inverse = {axis: 1 / size**2 for axis, size in cells.items()}
-    padded_amount = pad_periodic(amount, cells, steps - 1)
-    centre_weight = 1 - padded_amount * (2 * sum(inverse.values()))
+    padded = pad_periodic(amount, cells, width - 1)
+    centre_weight = 1 - padded * (2 * sum(inverse.values()))
     # Axes with the same cells share a weight, so their neighbours are added first.
-    weights = {size: padded_amount / size**2 for size in dict.fromkeys(cells.values())}
-    padded = pad_periodic(values, cells, steps)
-    for left in reversed(range(steps)):
-        cut = steps - 1 - left
-        total = interior(padded, cells, 1) * interior(centre_weight, cells, cut)
+    weights = {size: padded / size**2 for size in dict.fromkeys(cells.values())}
+
+    def step(values: Any, cut: int) -> Any:
+        total = interior(values, cells, 1) * interior(centre_weight, cells, cut)
         for size, weight in weights.items():
             axes = [axis for axis in cells if cells[axis] == size]
-            around = [interior(padded, cells, 1, a, by) for a in axes for by in (-1, 1)]
+            around = [interior(values, cells, 1, a, by) for a in axes for by in (-1, 1)]
             total = total + sum(around) * interior(weight, cells, cut)
-        padded = total
-    return padded
+        return total
+
+    return step
 
 
-def pad_periodic(values: Any, cells: Cells, width: int) -> Any:
+def _divergence(amount: Any, cells: Cells, width: int) -> Step:
+    """Steps of `values + div(amount grad values)`, by the fluxes through the faces.
+
+    What leaves a cell enters its neighbour, so the sum of all cells is kept; the amount
+    at each face is computed once for all steps.
+    """
+    padded = pad_periodic(amount, cells, width)
+    weights = {}
+    for axis, size in cells.items():
+        others = [other for other in cells if other != axis]
+        lower, upper = at_faces(interior(padded, others, 1), axis)
+        weights[axis] = face_value(lower, upper) / size**2
+
+    def step(values: Any, cut: int) -> Any:
+        total = interior(values, cells, 1)
+        for axis, weight in weights.items():
+            others = [other for other in cells if other != axis]
+            lower, upper = at_faces(interior(values, others, 1), axis)
+            flux = (upper - lower) * interior(weight, cells, cut)
+            lower, upper = at_faces(flux, axis)
+            total = total + (upper - lower)
+        return total
+
+    return step
+
+
+def face_value(lower: Any, upper: Any) -> Any:
+    """The coefficient at the face between two cells: the smaller of both.
+
+    Of equal ones, as those of a constant guess, each gets half the gradient. That of
+    `torch.minimum` is halved too, but 0 in what torch compiled and differentiates.
+    """
+    return 0.5 * (
+        math.where(lower < upper, lower, upper)
+        + math.where(upper < lower, upper, lower)
+    )
+
+
+def at_faces(values: Any, axis: str) -> tuple[Any, Any]:
+    """The cells below and above each face between two, along an axis if it has it."""
+    if axis not in values.shape:
+        return values, values
+    return values[{axis: slice(None, -1)}], values[{axis: slice(1, None)}]
+
+
+def pad_periodic(values: Any, cells: Iterable[str], width: int) -> Any:
     """With `width` cells of the opposite edge on each side, along axes that it has."""
     for axis in cells:
         if width and axis in values.shape:
@@ -102,7 +183,9 @@ def pad_periodic(values: Any, cells: Cells, width: int) -> Any:
     return values
 
 
-def interior(values: Any, cells: Cells, width: int, axis: str = "", by: int = 0) -> Any:
+def interior(
+    values: Any, cells: Iterable[str], width: int, axis: str = "", by: int = 0
+) -> Any:
     """Without `width` cells on each side; shifted `by` a cell along an axis."""
     cut = {}
     for name in cells:

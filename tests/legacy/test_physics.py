@@ -15,7 +15,13 @@ from legacy.physics.advection import AdvectionModel
 from legacy.physics.burgers import BurgersModel
 from legacy.physics.model import vector
 from tests.helpers import relative_error, small
-from tests.physics_cases import EXPERIMENTS, burgers, cole_hopf, model_class
+from tests.physics_cases import (
+    EXPERIMENTS,
+    LAPLACIAN,
+    burgers,
+    cole_hopf,
+    model_class,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +98,7 @@ def test_a_heat_mode_decays_at_the_rate_of_the_scheme(tmp_path: Path) -> None:
 def test_a_viscosity_that_varies_multiplies_the_laplacian(tmp_path: Path) -> None:
     """One substep from a small field: u + dt nu(x) lap u, by NumPy."""
     dt = 0.05
-    equation = burgers(tmp_path, 16, dt, 1)
+    equation = burgers(tmp_path, 16, dt, 1, LAPLACIAN)
     generator = np.random.default_rng(0)
     start = 1e-12 * generator.standard_normal((16, 8, 2))
     nu = generator.uniform(0, 1e-2, (16, 8))

@@ -8,7 +8,7 @@ from tests.recording.entries import Entries
 from tests.recording.workshop import SIDES, Case, Workshop, all_on, whole_run
 
 PRESETS = ("current", "legacy", "step1", "step2", "step3", "full")
-#: In three dims; in one, neither simulator runs on torch.
+#: In three dims.
 THREE = (
     "+model.physical.domain.z=4.0",
     "+model.physical.resolution.z=4",

@@ -8,15 +8,21 @@ from phiml.math import extrapolation
 
 import phiml_port.physics.advection
 import phiml_port.physics.burgers
+import phiml_port.physics.heat
+import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
 from bridge.ladders.cases import CaseName
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
+from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN
 from phiml_port.physics import PhysicalModel
 from phiml_port.physics.burgers import BurgersModel
 
 _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
+_BURGERS_LAPLACIAN = replace(_BURGERS, diffusion=LAPLACIAN)
+_HEAT = CaseName("heat", "convnet", "float64", batch_norm=False)
+_LINE = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
 _ADVECTION = CaseName("advection", "convnet", "float64", batch_norm=False)
 
 
@@ -39,6 +45,19 @@ def _other_substeps(make: Any) -> Any:
         make(self, replace(equation, pde_params=fewer))
 
     return faulty
+
+
+def _of_form(form: str) -> Any:
+    def wrap(diffuse: Any) -> Any:
+        return lambda values, amount, cells, steps, _: diffuse(
+            values, amount, cells, steps, form
+        )
+
+    return wrap
+
+
+def _mean(_: Any) -> Any:
+    return lambda lower, upper: (lower + upper) / 2
 
 
 def _half_advection(advect: Any) -> Any:
@@ -76,6 +95,28 @@ FAULTS = (
         phiml_port.physics.burgers,
         "semi_lagrangian",
         _half_advection,
+    ),
+    *(
+        _fault(name, "P1", case, module, "explicit_diffusion", _of_form(form))
+        for name, case, module, form in (
+            (
+                names.LAPLACIAN_FOR_DIVERGENCE,
+                _BURGERS,
+                phiml_port.physics.burgers,
+                LAPLACIAN,
+            ),
+            (
+                names.DIVERGENCE_FOR_LAPLACIAN,
+                _BURGERS_LAPLACIAN,
+                phiml_port.physics.burgers,
+                DIVERGENCE,
+            ),
+            (names.LAPLACIAN_FOR_DIVERGENCE, _HEAT, phiml_port.physics.heat, LAPLACIAN),
+        )
+    ),
+    *(
+        _fault(names.MEAN, "P1", case, phiml_port.physics.stencils, "face_value", _mean)
+        for case in (_BURGERS, _HEAT, _LINE)
     ),
     _fault(names.TRUNCATED, "P3", _BURGERS, PhysicalModel, "step", _cut),
 )
