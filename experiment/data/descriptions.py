@@ -70,7 +70,7 @@ def stored_description(path: Path) -> dict[str, Any] | None:
 def _is_ours(described: Any) -> bool:
     if not isinstance(described, dict):
         return False
-    unmarked = described.get("format") == SCENE_FORMAT and _ALWAYS <= set(described)
+    unmarked = described.get("format") == SCENE_FORMAT and set(described) >= _ALWAYS
     return described.get("program", PROGRAM if unmarked else None) == PROGRAM
 
 
