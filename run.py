@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -20,11 +21,19 @@ from rich.logging import RichHandler
 
 from experiment.run import console, run_tasks
 from experiment.settings import COMPONENTS, check_settings, key_hint
-from experiment.system import Progress, UserError, keep_freed_memory, spelling_hint
+from experiment.system import (
+    Progress,
+    SettingsError,
+    UserError,
+    keep_freed_memory,
+    spelling_hint,
+)
 
 # PhiML compiles with torch.jit.trace, which torch 2.13 calls deprecated.
 warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
 
+#: Tables by axis. What an override leaves out of one of these, Hydra keeps.
+_BY_AXIS = ("model.physical.domain", "model.physical.resolution")
 #: What went wrong outside, a run each (a multirun has several).
 _FAILED: list[UserError] = []
 
@@ -42,12 +51,45 @@ def _run(config: DictConfig) -> None:
 
 
 def _checked_run(config: DictConfig, progress: Progress) -> None:
+    _refuse_merged(config, [str(o) for o in HydraConfig.get().overrides.task])
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = check_settings(values)
     # torch takes seconds to import; a wrong setting is answered before.
     from bridge.assemble import build_components
 
     run_tasks(settings, build_components(settings, _reasons()), progress)
+
+
+def _refuse_merged(config: DictConfig, given: list[str]) -> None:
+    """Refuses a table of axes that Hydra merged into the one that was there.
+
+    Raises:
+        SettingsError: Axes that the command line left out are still there; says how to
+            remove them.
+    """
+    for override in OverridesParser.create().parse_overrides(given):
+        key, value = str(override.key_or_group), override.value()
+        if override.is_delete() or not isinstance(value, dict):
+            continue
+        for table, axes in _tables(key, value).items():
+            kept = [a for a in OmegaConf.select(config, table) or {} if a not in axes]
+            if table in _BY_AXIS and axes and kept:
+                away = " ".join(f"~{above}.{a}" for a in kept for above in _BY_AXIS)
+                raise SettingsError(
+                    f"`{override.input_line}` leaves out {', '.join(kept)}, which is"
+                    f" still there: Hydra merges a table into the one of the"
+                    f" configuration. For {', '.join(axes)} alone add `{away}`; else"
+                    " give every axis."
+                )
+
+
+def _tables(key: str, value: dict[Any, Any]) -> dict[str, list[str]]:
+    """Keys of every table in an override's value, by the table's own key."""
+    found = {key: [str(k) for k in value]}
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            found |= _tables(f"{key}.{name}", inner)
+    return found
 
 
 def _reasons() -> dict[str, str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.helpers import run_program
+from experiment.settings import check_settings
+from tests.helpers import composed, run_program
 
 
 @pytest.mark.slow
@@ -73,6 +74,17 @@ def _table(output: str) -> list[str]:
         ("general.tasks=[evaluate]", "there is no checkpoint"),
         ("general.tasks=[train]", "holds no simulations"),
         (
+            "model.physical.domain={x: 32.0}",
+            "`model.physical.domain={x: 32.0}` leaves out y, which is still there:"
+            " Hydra merges a table into the one of the configuration. For x alone add"
+            " `~model.physical.domain.y ~model.physical.resolution.y`",
+        ),
+        ("++model.physical.resolution={x: 64}", "leaves out y, which is still there"),
+        (
+            "model.physical={dt: 0.1, domain: {y: 4.0}}",
+            "For y alone add `~model.physical.domain.x ~model.physical.resolution.x`",
+        ),
+        (
             "model.physical.pde_params.viscosity='0.1 * q'",
             "`q` in `0.1 * q` is not allowed",
         ),
@@ -86,6 +98,21 @@ def test_what_is_wrong_outside_ends_with_one_message(
     assert message in done.stderr
     assert done.stderr.count("error:") == 1
     assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("first", (True, False))
+def test_the_words_that_remove_an_axis_are_right(tmp_path: Path, first: bool) -> None:
+    """Removed, whatever the order; nothing of Hydra's merging is said any more."""
+    away = ("~model.physical.domain.y", "~model.physical.resolution.y")
+    domain = ("model.physical.domain={x: 32.0}",)
+    words = (*away, *domain) if first else (*domain, *away)
+    # A misspelling ends the run before any work, behind the check of the axes.
+    done = run_program(tmp_path, *words, "general.mode=physicl")
+    assert done.returncode == 2
+    assert "`general.mode`" in done.stderr and "leaves out" not in done.stderr
+    viscosity = "model.physical.pde_params.viscosity=0.1"
+    settings = check_settings(composed("burgers", *words, viscosity))
+    assert settings.model.physical.axes == ("x",)
 
 
 def test_a_run_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -6,24 +6,24 @@ from experiment.data.channels import (
     channel_plan,
     network_arguments,
 )
+from experiment.data.descriptions import (
+    ForeignScene,
+    scene_description,
+    scene_path,
+)
 from experiment.data.generation import (
     GrowthCheck,
     Simulator,
     generate,
     stability_warnings,
 )
-from experiment.data.scenes import (
-    Scene,
-    open_scene,
-    read_trajectory,
-    scene_description,
-    scene_path,
-)
+from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import Windows, chosen_windows, sample_order
 
 __all__ = [
     "ChannelPlan",
+    "ForeignScene",
     "GrowthCheck",
     "Scene",
     "Simulator",

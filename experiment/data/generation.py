@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.data.scenes import (
-    other_settings_message,
-    replace_folder,
-    scene_description,
+from experiment.data.descriptions import (
+    check_description,
     scene_path,
     stored_description,
 )
+from experiment.data.replacing import replace_scene
 from experiment.equations import Equation
-from experiment.settings import Settings, differences
+from experiment.settings import Settings
 from experiment.system import Progress, SceneError, UserError, map_in_processes
 
 log = logging.getLogger(__name__)
@@ -57,7 +56,8 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
 
     Raises:
         SceneError: Simulations made with other settings are there, and
-            `data.overwrite` is false; or a trajectory is not finite.
+            `data.overwrite` is false; or another program's; or a trajectory is not
+            finite.
         UserError: The folder can't be written, or a process was killed.
     """
     count = settings.data.num_simulations
@@ -85,7 +85,7 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
                     prepare=_prepare_worker,
                     arguments=(simulator, partial),
                 ):
-                    replace_folder(scene, scene_path(settings, simulation))
+                    replace_scene(scene, scene_path(settings, simulation))
                     bar.step(frames, simulation=simulation)
             else:
                 for simulation in missing:
@@ -96,7 +96,7 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
                             simulation=sim, frame=frame
                         ),
                     )
-                    replace_folder(scene, scene_path(settings, simulation))
+                    replace_scene(scene, scene_path(settings, simulation))
     except OSError as error:
         raise UserError(
             f"can't write simulations to `data.data_dir` = `{folder}`:"
@@ -127,18 +127,16 @@ def _simulate_in_worker(simulation: int) -> Path:
 
 def _must_simulate(settings: Settings, simulation: int) -> bool:
     path = scene_path(settings, simulation)
+    stored = stored_description(path)
+    if stored is None:
+        return True
     try:
-        stored = stored_description(path)
+        check_description(path, stored, settings, simulation)
     except SceneError:
         if settings.data.overwrite:
             return True
         raise
-    if stored is None:
-        return True
-    unequal = differences(stored, scene_description(settings, simulation))
-    if unequal and not settings.data.overwrite:
-        raise SceneError(other_settings_message(path, unequal))
-    return bool(unequal)
+    return False
 
 
 def stability_warnings(settings: Settings) -> list[str]:

@@ -7,64 +7,22 @@ takes NumPy alone and never unpickles.
 
 import hashlib
 import json
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from experiment.settings import Settings, differences, to_dict
+from experiment.data.descriptions import (
+    check_description,
+    scene_description,
+    scene_path,
+    stored_description,
+)
+from experiment.settings import Settings
 from experiment.system import SceneError
-
-SCENE_FORMAT = 1
-
-
-def scene_path(settings: Settings, simulation: int) -> Path:
-    """Folder of a simulation."""
-    return Path(settings.data.data_dir) / f"sim_{simulation:06d}"
-
-
-def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
-    """Everything that the content of a simulation depends on, as stored with it."""
-    values = to_dict(settings)
-    return {
-        "format": SCENE_FORMAT,
-        "simulation": simulation,
-        "seed": settings.data.seed,
-        "precision": settings.data.precision,
-        "frames": settings.data.trajectory_length,
-        "fields": list(settings.data.fields),
-        "pde": values["model"]["physical"],
-        "units": {"length": "m", "time": "s", "velocity": "m/s"},
-    }
-
-
-def stored_description(path: Path) -> dict[str, Any] | None:
-    """The description in a scene folder, or None if the folder doesn't exist.
-
-    Raises:
-        SceneError: The folder has no readable description.
-    """
-    if not path.exists():
-        return None
-    file = path / "description.json"
-    try:
-        described = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise SceneError(
-            f"`{file}` can't be read ({error}); it says what a simulation was made"
-            " from. Remove the folder, or run with `data.overwrite=true`, to simulate"
-            " again."
-        ) from error
-    if not isinstance(described, dict):
-        raise SceneError(
-            f"`{file}` holds {type(described).__name__}; expected a table."
-        )
-    return described
 
 
 @dataclass(frozen=True)
@@ -199,7 +157,8 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
     """Opens the scene of a simulation and checks that these settings made it.
 
     Raises:
-        SceneError: There is none, or it was made with other settings.
+        SceneError: There is none, it is another program's, or it was made with other
+            settings.
     """
     path = scene_path(settings, simulation)
     stored = stored_description(path)
@@ -211,23 +170,8 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
             f" {count or 'no'} simulations. Run the task `generate` first"
             " (`general.tasks=[generate]`)."
         )
-    unequal = differences(stored, scene_description(settings, simulation))
-    if unequal:
-        raise SceneError(other_settings_message(path, unequal))
+    check_description(path, stored, settings, simulation)
     return Scene(path, simulation, settings)
-
-
-def other_settings_message(path: Path, unequal: list[tuple[str, Any, Any]]) -> str:
-    """Says which settings `path` was made with, and what to do."""
-    rows = "\n".join(
-        f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
-        for key, old, new in unequal
-    )
-    return (
-        f"`{path}` was made with other settings:\n{rows}\n"
-        "Run the task `generate` with `data.overwrite=true` to replace it, or choose"
-        " another `data.data_dir`."
-    )
 
 
 def read_trajectory(
@@ -244,15 +188,3 @@ def read_trajectory(
     scene = open_scene(settings, simulation)
     values = np.stack(list(scene.frames(frames)))
     return values.astype(settings.general.precision, copy=False)
-
-
-def replace_folder(new: Path, target: Path) -> None:
-    """Renames the folder `new` to `target`; a folder that was there is removed."""
-    old = None
-    if target.exists():
-        old = target.with_name(f".{target.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        target.rename(old)
-    new.rename(target)
-    if old is not None:
-        shutil.rmtree(old, ignore_errors=True)

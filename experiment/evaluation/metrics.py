@@ -9,13 +9,52 @@ import numpy as np
 def nrmse(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Normalised root-mean-square error of every frame, `(time,)`, dimensionless.
 
-    `sqrt(sum (p - r)^2 / sum r^2)` over channels and cells of one frame: the nRMSE of
-    APEBench (Koehler et al. 2024, arXiv:2411.00180, section 3), and with it 1 is the
-    error of predicting zero. A frame whose reference is zero everywhere gives 0 if the
+    `sqrt(sum (p - r)^2 / sum r^2)`, both sums over channels and cells of one frame: the
+    vector's error over the vector's size, and 1 is the error of predicting zero. For
+    one channel it is the nRMSE of APEBench, for several it is not: see
+    `nrmse_channels`. A frame whose reference is zero everywhere gives 0 if the
     prediction is zero too, and infinity otherwise.
     """
     _same_shape(prediction, reference)
     axes = tuple(range(1, prediction.ndim))
+    return _root_ratio(prediction, reference, axes)
+
+
+def nrmse_channels(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """The nRMSE of APEBench of every frame, `(time,)`, dimensionless.
+
+    `sum_c sqrt(sum (p_c - r_c)^2 / sum r_c^2)`, the inner sums over the cells of a
+    frame, the outer one over its channels: predicting zero gives the number of
+    channels, and a channel of small size counts as much as the others. Koehler et al.
+    2024 (arXiv:2411.00180); `exponax.metrics.nRMSE`, which says "channels are summed
+    after the aggregation". A channel that is zero everywhere is treated as in `nrmse`.
+    """
+    _same_shape(prediction, reference)
+    cells = tuple(range(1, prediction.ndim - 1))
+    return _root_ratio(prediction, reference, cells).sum(-1)
+
+
+def vrmse(
+    prediction: np.ndarray, reference: np.ndarray, epsilon: float = 1e-7
+) -> np.ndarray:
+    """The VRMSE of The Well of every frame, `(time,)`, dimensionless.
+
+    `mean_c sqrt(mean (p_c - r_c)^2 / (var r_c + epsilon))`, the inner means over the
+    cells of a frame, the outer one over its channels: predicting each channel's mean
+    gives about 1. Ohana et al. 2024 (arXiv:2412.00568); as in
+    `the_well.benchmark.metrics.spatial` (NMSE with `norm_mode="std"`), the variance is
+    the unbiased one, over cells - 1, and epsilon is 1e-7 in the field's unit squared.
+    """
+    _same_shape(prediction, reference)
+    cells = tuple(range(1, prediction.ndim - 1))
+    error = np.square(_wide(prediction) - _wide(reference)).mean(cells)
+    variance = _wide(reference).var(cells, ddof=1)
+    return np.sqrt(error / (variance + epsilon)).mean(-1)
+
+
+def _root_ratio(
+    prediction: np.ndarray, reference: np.ndarray, axes: tuple[int, ...]
+) -> np.ndarray:
     difference = np.square(_wide(prediction) - _wide(reference)).sum(axes)
     scale = np.square(_wide(reference)).sum(axes)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -24,7 +63,10 @@ def nrmse(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 
 def rmse(prediction: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Root-mean-square error of every frame, `(time,)`, in the unit of the field."""
+    """Root-mean-square error of every frame, `(time,)`, in the unit of the field.
+
+    `sqrt(mean (p - r)^2)`, the mean over channels and cells of one frame.
+    """
     _same_shape(prediction, reference)
     axes = tuple(range(1, prediction.ndim))
     return np.sqrt(np.square(_wide(prediction) - _wide(reference)).mean(axes))
@@ -85,9 +127,16 @@ def spectrum(frame: np.ndarray) -> np.ndarray:
 
     With the Fourier transform normalised by the number of cells,
     `E(k) = 1/2 sum |u_hat|^2` over all channels and all wave vectors whose length in
-    waves across the domain rounds to k (bins of width 1, as in APEBench and in The
-    Well, Ohana et al. 2024, arXiv:2412.00568). The sum over all wave vectors is the
-    energy of the frame (Parseval); corners beyond the last whole circle are left out.
+    waves across the domain rounds to k. The sum over all wave vectors is the energy of
+    the frame (Parseval); corners beyond the last whole circle are left out.
+
+    Others have other conventions. APEBench's (`exponax.get_spectrum`) has the same bins
+    and one spectrum for each channel; its real transform keeps half of the wave vectors
+    at twice the amplitude, so that where it counts one of two mirrored ones it has
+    twice ours. The Well's (`the_well.benchmark.metrics.spectral.power_spectrum`, Ohana
+    et al. 2024, arXiv:2412.00568) is the *mean* of `|u_hat|^2` over a bin, a channel
+    each, of a transform that isn't normalised, in int(sqrt(N)) - 1 bins of equal width
+    up to pi per cell, of square grids alone.
 
     Returns:
         `(min(x, y, ...) // 2 + 1,)`, k = 0, 1, ...

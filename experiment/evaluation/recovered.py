@@ -1,5 +1,6 @@
 """Learned parameters of a PDE, compared with the truth and the initial guess."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,19 +52,64 @@ class RecoveredParameter:
     @property
     def error_before(self) -> float | None:
         """Relative L2 error of the guess, dimensionless; None without truth."""
-        return None if self.truth is None else _relative(self.guess, self.truth)
+        return None if self.before is None else self.before.l2
 
     @property
     def error_after(self) -> float | None:
         """Relative L2 error of the learned value, dimensionless; None without truth."""
-        return None if self.truth is None else _relative(self.found, self.truth)
+        return None if self.after is None else self.after.l2
+
+    @property
+    def before(self) -> "ParameterError | None":
+        """Errors of the guess; None without truth."""
+        return None if self.truth is None else parameter_error(self.guess, self.truth)
+
+    @property
+    def after(self) -> "ParameterError | None":
+        """Errors of the learned value; None without truth."""
+        return None if self.truth is None else parameter_error(self.found, self.truth)
+
+
+@dataclass(frozen=True)
+class ParameterError:
+    """How far a parameter is from the truth; dimensionless.
+
+    A field whose size varies by orders of magnitude may have a small norm of the error
+    and be wrong nearly everywhere: the norm is that of the cells where the parameter is
+    large. So the cells' own errors stand beside it. For a scalar all three are equal.
+
+    Attributes:
+        l2: `sqrt(sum (v - t)^2 / sum t^2)` over the cells.
+        median: Median over the cells of `|v - t| / |t|`.
+        quantile: 90 % quantile of the same: nine of ten cells are nearer to the truth.
+    """
+
+    l2: float
+    median: float
+    quantile: float
 
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
-def _relative(values: np.ndarray, truth: np.ndarray) -> float:
-    difference = np.linalg.norm(_wide(values) - _wide(truth))
+def parameter_error(values: np.ndarray, truth: np.ndarray) -> ParameterError:
+    """The errors of a parameter, a scalar or a field, beside the truth."""
+    difference, size = np.abs(_wide(values) - _wide(truth)), np.abs(_wide(truth))
     # A truth of zero is met exactly or missed infinitely, as in `metrics.nrmse`.
-    return 0.0 if difference == 0 else float(difference / np.linalg.norm(_wide(truth)))
+    cells = np.where(difference == 0, 0.0, difference / size)
+    norm = np.linalg.norm(difference)
+    return ParameterError(
+        0.0 if norm == 0 else float(norm / np.linalg.norm(size)),
+        _quantile(cells, 0.5),
+        _quantile(cells, 0.9),
+    )
+
+
+def _quantile(cells: np.ndarray, share: float) -> float:
+    # Between a finite and an infinite cell NumPy's own interpolation gives nan.
+    if np.isnan(cells).any():
+        return float("nan")
+    place = share * (cells.size - 1)
+    low, high = np.sort(cells)[[math.floor(place), math.ceil(place)]]
+    return float(low if low == high else low + (place % 1) * (high - low))
 
 
 def _wide(values: np.ndarray) -> np.ndarray:
@@ -74,6 +120,9 @@ def parameter_rows(
     parameters: Sequence[RecoveredParameter],
 ) -> list[dict[str, str | float | None]]:
     """One row per parameter: name, unit, errors, and each side's min, mean, max.
+
+    Errors are relative: `error_` in the L2 norm, `median_` and `quantile90_` of the
+    cells' own (see `ParameterError`).
 
     Values are in the parameter's unit; without truth its columns and the errors are
     None.
@@ -86,6 +135,9 @@ def parameter_rows(
             "error_before": parameter.error_before,
             "error_after": parameter.error_after,
         }
+        for when, error in (("before", parameter.before), ("after", parameter.after)):
+            row[f"median_{when}"] = None if error is None else error.median
+            row[f"quantile90_{when}"] = None if error is None else error.quantile
         for side in ("truth", "guess", "found"):
             values = parameter.sides.get(side)
             wide = None if values is None else _wide(values)
@@ -107,9 +159,28 @@ def parameter_arrays(
     }
 
 
+def error_lines(parameter: RecoveredParameter) -> list[tuple[str, str, str]]:
+    """Name, error before and error after, in words; a field has three such lines.
+
+    The first is in the L2 norm, the others are the median and the 90 % quantile of the
+    cells' own errors.
+    """
+    before, after = parameter.before, parameter.after
+    if before is None or after is None:
+        return [(parameter.name, "unknown", "unknown")]
+    lines = [(parameter.name, f"{before.l2:.4g}", f"{after.l2:.4g}")]
+    if parameter.is_scalar:
+        return lines
+    return [
+        (f"{parameter.name}, L2", *lines[0][1:]),
+        ("  median of cells", f"{before.median:.4g}", f"{after.median:.4g}"),
+        ("  90 % of cells", f"{before.quantile:.4g}", f"{after.quantile:.4g}"),
+    ]
+
+
 def parameter_table(parameters: Sequence[RecoveredParameter]) -> Table:
     """Relative errors before and after; scalars with values; it fits 80 columns."""
-    table = Table(title="recovered parameters (relative L2 errors)")
+    table = Table(title="recovered parameters (relative errors)")
     for heading in ("parameter", "unit"):
         table.add_column(heading)
     for heading in ("error before", "error after"):
@@ -119,14 +190,11 @@ def parameter_table(parameters: Sequence[RecoveredParameter]) -> Table:
         for heading in ("truth", "guess", "found"):
             table.add_column(heading, justify="right")
     for parameter in parameters:
-        errors = (parameter.error_before, parameter.error_after)
+        (name, *errors), *others = error_lines(parameter)
         values = (value_text(parameter, side) for side in ("truth", "guess", "found"))
-        table.add_row(
-            parameter.name,
-            parameter.unit,
-            *("unknown" if e is None else f"{e:.4g}" for e in errors),
-            *(values if scalars else ()),
-        )
+        table.add_row(name, parameter.unit, *errors, *(values if scalars else ()))
+        for name, *errors in others:
+            table.add_row(name, "", *errors)
     return table
 
 

@@ -19,6 +19,12 @@ log = logging.getLogger(__name__)
 #: one included: `(simulation, time, x, y, ..., vector)`.
 Forecast = Callable[[np.ndarray, int], np.ndarray]
 PERSISTENCE = "persistence"
+#: Errors of all dynamic channels in three conventions, by their names in tables.
+_ERRORS = {
+    "nrmse": metrics.nrmse,
+    "nrmse_channels": metrics.nrmse_channels,
+    "vrmse": metrics.vrmse,
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,8 @@ class EvaluationResult:
 
     Attributes:
         rollouts: One per test simulation.
-        summary: One row per forecast: name, errors, correlation time.
+        summary: One row per forecast: name, errors (`nrmse`, `nrmse_channels` as in
+            APEBench, `vrmse` as in The Well; see `metrics`), correlation time.
         curves: One row per simulation, forecast and frame.
         spectra: One row per simulation, forecast and wave number, of the last frame.
         parameters: The learned parameters of the PDE.
@@ -160,7 +167,7 @@ def _curves(
     for name, values in rollout.forecasts.items():
         predicted = take_channels(values, plan.dynamic)
         columns: dict[str, np.ndarray] = {
-            "nrmse": metrics.nrmse(predicted, reference),
+            **{name: error(predicted, reference) for name, error in _ERRORS.items()},
             "correlation": metrics.correlation(predicted, reference),
             "energy": metrics.energy(predicted),
             "energy_reference": metrics.energy(reference),
@@ -227,10 +234,11 @@ def _summary(
         )
         for rollout in rollouts
     ]
-    errors = [metrics.nrmse(*pair) for pair in pairs]
-    row["nrmse_mean"] = float(np.mean([e[1:].mean() for e in errors]))
-    row["nrmse_first"] = float(np.mean([e[1] for e in errors]))
-    row["nrmse_last"] = float(np.mean([e[-1] for e in errors]))
+    for error, measure in _ERRORS.items():
+        errors = [measure(*pair) for pair in pairs]
+        row[f"{error}_mean"] = float(np.mean([e[1:].mean() for e in errors]))
+        row[f"{error}_first"] = float(np.mean([e[1] for e in errors]))
+        row[f"{error}_last"] = float(np.mean([e[-1] for e in errors]))
     for field in plan.dynamic_fields:
         errors = [
             metrics.rmse(*_of_field(field, plan, r.forecasts[name], r.reference))[1:]

@@ -8,7 +8,12 @@ from typing import Any
 
 import yaml
 
-from experiment.evaluation import EvaluationResult, RecoveredParameter, value_text
+from experiment.evaluation import (
+    EvaluationResult,
+    RecoveredParameter,
+    error_lines,
+    value_text,
+)
 from experiment.settings import Settings, to_dict
 from experiment.system import write_whole
 
@@ -20,6 +25,14 @@ table { border-collapse: collapse; } td, th { padding: .2rem .8rem; text-align: 
 border-bottom: 1px solid #ddd; } td:first-child, th:first-child { text-align: left; }
 pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; }
 """
+
+_FORMULAS = """<p>Of all dynamic channels c, mean over frames and simulations; p is the
+forecast, r the truth. nrmse: &radic;(&Sigma;(p - r)&sup2; / &Sigma;r&sup2;) over
+channels and cells. nrmse channels (APEBench): the sum over c of
+&radic;(&Sigma;(p<sub>c</sub> - r<sub>c</sub>)&sup2; / &Sigma;r<sub>c</sub>&sup2;).
+vrmse (The Well): the mean over c of &radic;(mean (p<sub>c</sub> - r<sub>c</sub>)&sup2;
+/ (var r<sub>c</sub> + 1e-7)). In spectra, E(k) is the sum of half the squared
+amplitudes whose wave number rounds to k.</p>"""
 
 
 def write_report(
@@ -58,6 +71,7 @@ def write_report(
 <table>{rows}</table>
 <h2>Roll-out on unseen simulations</h2>
 {_summary(result)}
+{_FORMULAS}
 {_parameters(result.parameters)}
 <h2>Pictures</h2>
 {images}
@@ -69,19 +83,26 @@ def write_report(
 
 
 def _summary(result: EvaluationResult) -> str:
+    """A column for each forecast."""
     keys = [k for k in result.summary[0] if k != "correlation_time_is"]
-    head = "".join(f"<th>{html.escape(k.replace('_', ' '))}</th>" for k in keys)
     body = ""
-    for row in result.summary:
-        cells = [
-            value if isinstance(value, str) else f"{value:.4g}"
-            for value in (row[k] for k in keys)
-        ]
-        if row["correlation_time_is"] != "=":
-            cells[-1] = f"≥ {cells[-1]}"
-        cells[-1] += " s"
-        body += "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
-    return f"<table><tr>{head}</tr>{body}</table>"
+    for key in keys:
+        cell = "th" if key == "forecast" else "td"
+        values = [_summary_text(row, key) for row in result.summary]
+        columns = [key.replace("_", " "), *values]
+        row = "".join(f"<{cell}>{html.escape(c)}</{cell}>" for c in columns)
+        body += f"<tr>{row}</tr>"
+    return f"<table>{body}</table>"
+
+
+def _summary_text(row: Mapping[str, str | float], key: str) -> str:
+    value = row[key]
+    if isinstance(value, str):
+        return value
+    if key != "correlation_time":
+        return f"{value:.4g}"
+    at_least = "" if row["correlation_time_is"] == "=" else "≥ "
+    return f"{at_least}{value:.4g} s"
 
 
 def _parameters(parameters: Sequence[RecoveredParameter]) -> str:
@@ -92,16 +113,16 @@ def _parameters(parameters: Sequence[RecoveredParameter]) -> str:
     head = "".join(f"<th>{key}</th>" for key in (*keys, *sides))
     body = ""
     for parameter in parameters:
-        errors = (parameter.error_before, parameter.error_after)
-        cells = [
-            parameter.name,
-            parameter.unit,
-            *("unknown" if e is None else f"{e:.4g}" for e in errors),
-            *(value_text(parameter, side) for side in sides),
-        ]
-        body += "<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>"
+        (name, *errors), *others = error_lines(parameter)
+        values = (value_text(parameter, side) for side in sides)
+        rows = [(name, parameter.unit, *errors, *values)]
+        rows += [(name, "", *errors, "", "", "") for name, *errors in others]
+        for cells in rows:
+            columns = "".join(f"<td>{html.escape(c)}</td>" for c in cells)
+            body += f"<tr>{columns}</tr>"
     return (
         "<h2>Recovered parameters</h2>\n"
-        "<p>Errors are relative, in the L2 norm.</p>\n"
+        "<p>Errors are relative: in the L2 norm, which the cells with the largest"
+        " values rule, and the median and the 90 % quantile of the cells' own.</p>\n"
         f"<table><tr>{head}</tr>{body}</table>"
     )

@@ -39,7 +39,7 @@ def _panels(parameter: RecoveredParameter, settings: Settings) -> Figure:
     limits = _limits([*sides.values()])
     rows, columns = (1, 3) if parameter.truth is None else (2, 2)
     # Panels are about 3.4 inches wide; titles and labels come on top of them.
-    height = rows * (3.4 * domain["y"] / domain["x"] + 0.3) + 0.75
+    height = rows * (3.4 * domain["y"] / domain["x"] + 0.5) + 0.75
     size = (4.8 * columns, float(np.clip(height, 3.6, 11.0)))
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -63,9 +63,14 @@ def _panels(parameter: RecoveredParameter, settings: Settings) -> Figure:
 
 
 def _title(parameter: RecoveredParameter, side: str) -> str:
-    error = {"guess": parameter.error_before, "found": parameter.error_after}.get(side)
+    error = {"guess": parameter.before, "found": parameter.after}.get(side)
     name = _TITLES[side]
-    return name if error is None else f"{name}, relative error {error:.3g}"
+    if error is None:
+        return name
+    return (
+        f"{name}; relative error: L2 {error.l2:.3g},\n"
+        f"of the cells median {error.median:.3g}, 90 % {error.quantile:.3g}"
+    )
 
 
 def _limits(fields: Sequence[np.ndarray]) -> tuple[float, float]:

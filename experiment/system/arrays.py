@@ -42,7 +42,8 @@ def save_arrays(
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # ascontiguousarray makes a 0-d array 1-d; give the shape back.
     contiguous = {n: a.reshape(np.shape(arrays[n])) for n, a in contiguous.items()}
-    facts_json = json.dumps(dict(facts), sort_keys=True)
+    # In the order of the facts, which is that of columns in tables made from them.
+    facts_json = json.dumps(dict(facts))
     metadata = {
         "format": FORMAT,
         "facts": facts_json,

@@ -121,9 +121,14 @@ class PhysicalTraining:
             )
         elif not kept:
             log.info("round %d found nothing better (%s)", number, minimum.message)
+        elif minimum.iterations >= self.settings.trainer.physical.iterations:
+            log.info(
+                "round %d made all its %d iterations (`trainer.physical.iterations`)",
+                *(number, minimum.iterations),
+            )
         elif not minimum.converged:
             log.info(
-                "round %d did not converge (%s); the best point that it found is kept",
+                "round %d ended early (%s); the best point that it found is kept",
                 *(number, minimum.message),
             )
         if kept:

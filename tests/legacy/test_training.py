@@ -211,6 +211,10 @@ def test_interrupted_between_epochs_and_resumed_is_uninterrupted(
     assert load_checkpoint(burgers_folder / "apart" / LAST).state.epoch == 2
     trained(small(burgers_folder, *common, apart, "trainer.resume=true"))
     same(burgers_folder / "checkpoints" / LAST, burgers_folder / "apart" / LAST)
+    # The columns of a resumed run are those of a run that was not interrupted.
+    tables = sorted(burgers_folder.glob("runs/20*/metrics.csv"))
+    headers = {file.read_text().splitlines()[0] for file in tables}
+    assert len(tables) == 3 and len(headers) == 1
 
 
 def started(path: Path, *overrides: str) -> subprocess.Popen[str]:

@@ -77,13 +77,6 @@ def test_changed_settings_need_overwrite(burgers_folder: Path) -> None:
     assert not list((burgers_folder / "data").glob(".*"))
 
 
-def test_a_torn_description_is_named(burgers_folder: Path) -> None:
-    (burgers_folder / "data/sim_000000/description.json").write_text('{"fo')
-    with pytest.raises(SceneError, match="sim_000000/description.json"):
-        generated(burgers_folder)
-    assert generated(burgers_folder, "data.overwrite=true") == 1
-
-
 @pytest.mark.parametrize(
     ("viscosity", "what"), [(1e25, "not finite any more"), (1e6, "diverging")]
 )

@@ -8,8 +8,10 @@ from experiment.evaluation import (
     correlation_time,
     energy,
     nrmse,
+    nrmse_channels,
     rmse,
     spectrum,
+    vrmse,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -27,6 +29,34 @@ def test_nrmse_of_a_zero_reference() -> None:
     zero = np.zeros((1, 3, 1))
     assert nrmse(zero, zero)[0] == 0
     assert np.isinf(nrmse(zero + 1, zero)[0])
+
+
+def test_three_conventions_by_hand() -> None:
+    """One frame of two cells and two channels; reference (3, 30) and (4, 40).
+
+    Errors: 0 and 5 in the first channel, 0 and 10 in the second. Squares: 25 over
+    9 + 16 = 25 and 100 over 900 + 1600 = 2500, so the channels' ratios are 1 and 0.2,
+    their sum is 1.2, and the vector's is sqrt(125 / 2525). Means of squares are 12.5
+    and 50, unbiased variances 0.5 and 50, so VRMSE is (sqrt(25) + sqrt(1)) / 2 = 3.
+    """
+    reference = np.array([[[3.0, 30.0], [4.0, 40.0]]])
+    prediction = reference + [[0.0, 0.0], [5.0, 10.0]]
+    assert nrmse(prediction, reference)[0] == pytest.approx(np.sqrt(125 / 2525))
+    assert nrmse_channels(prediction, reference)[0] == pytest.approx(1.2)
+    assert vrmse(prediction, reference, 0.0)[0] == pytest.approx(3)
+    # 12.5 / (0.5 + 12) = 1 and 50 / (50 + 12).
+    expected = (1 + np.sqrt(50 / 62)) / 2
+    assert vrmse(prediction, reference, 12.0)[0] == pytest.approx(expected)
+
+
+def test_conventions_agree_for_one_channel_only() -> None:
+    """Of two channels that predict zero, each has the error 1, and their sum is 2."""
+    one = REFERENCE[..., :1]
+    np.testing.assert_allclose(nrmse_channels(0 * one, one), nrmse(0 * one, one))
+    np.testing.assert_allclose(nrmse_channels(0 * REFERENCE, REFERENCE), 2)
+    zero = np.zeros((1, 3, 2))
+    assert nrmse_channels(zero, zero)[0] == 0
+    assert np.isinf(nrmse_channels(zero + 1, zero)[0])
 
 
 def test_rmse_of_an_offset_is_the_offset() -> None:
@@ -70,7 +100,7 @@ def test_energy_and_parseval() -> None:
     assert bins.sum() == pytest.approx(total)
 
 
-@pytest.mark.parametrize("metric", (nrmse, rmse, correlation))
+@pytest.mark.parametrize("metric", (nrmse, nrmse_channels, vrmse, rmse, correlation))
 def test_nothing_is_broadcast(metric) -> None:
     with pytest.raises(ValueError, match="expected the same"):
         metric(REFERENCE[..., :1], REFERENCE)
@@ -82,7 +112,7 @@ def test_nan_is_not_equal() -> None:
     assert np.isnan(nrmse(bad, bad)[2])
 
 
-@pytest.mark.parametrize("metric", (nrmse, rmse, correlation))
+@pytest.mark.parametrize("metric", (nrmse, nrmse_channels, vrmse, rmse, correlation))
 def test_the_memory_order_changes_no_bit(metric) -> None:
     """Channels first in memory, as a torch model gives them."""
     other = REFERENCE + RANDOM.standard_normal(REFERENCE.shape)

@@ -18,8 +18,10 @@ from experiment.evaluation import (
     evaluate,
     parameter_table,
     summary_table,
+    vrmse,
     write_evaluation,
 )
+from experiment.evaluation.recovered import parameter_rows
 from experiment.system import UserError, load_arrays
 from experiment.training import PHYSICAL, SYNTHETIC
 from tests.helpers import small
@@ -91,6 +93,12 @@ def test_two_forecasts_and_persistence_last(simulated: Path) -> None:
     first = [np.linalg.norm(f[0] / 2 - f[1]) / np.linalg.norm(f[1]) for f in frames]
     assert result.summary[0]["nrmse_first"] == pytest.approx(np.mean(first))
     assert len(result.curves) == 2 * 3 * 5
+    # Predicting zero is wrong by 1 in each of two channels.
+    assert result.summary[1]["nrmse_channels_mean"] == pytest.approx(2)
+    row = result.curves[1]
+    pair = constant(frames[0][:1] / 2, 2)[0], frames[0][:2]
+    assert row["forecast"] == PHYSICAL and row["frame"] == 1
+    assert row["vrmse"] == pytest.approx(vrmse(*pair)[1])
     table = printed(summary_table(result, settings))
     assert all(str(name) in table for name in names)
     assert max(map(len, table.splitlines())) <= 80
@@ -184,6 +192,34 @@ def test_errors_of_recovered_parameters_by_hand() -> None:
     assert zero.error_before == np.inf and zero.error_after == 0
     lost = RecoveredParameter("k", "1", truth, truth, truth * np.nan)
     assert np.isnan(lost.error_after or 0)
+
+
+def test_a_large_corner_does_not_hide_wrong_cells() -> None:
+    """Nine cells of 0.01 found as 0.03 beside one of 10 found exactly.
+
+    The norm of the error is 0.02 sqrt(9) = 0.06 of about 10; nine cells are off by 2,
+    so the median is 2, and the 90 % quantile of ten cells is 2 as well.
+    """
+    truth = np.array([0.01] * 9 + [10.0]).reshape(2, 5)
+    found = np.array([0.03] * 9 + [10.0]).reshape(2, 5)
+    parameter = RecoveredParameter("k", "1", truth, 0 * truth, found)
+    assert parameter.after is not None and parameter.before is not None
+    assert parameter.after.l2 == pytest.approx(0.006, rel=1e-4)
+    assert parameter.after.median == pytest.approx(2)
+    assert parameter.after.quantile == pytest.approx(2)
+    assert (parameter.before.median, parameter.before.quantile) == (1, 1)
+    # 0, 1, ..., 10 tenths: the quantile is at the place 9 of 0 to 10.
+    steps = np.arange(11) / 10
+    (ramp,) = parameter_rows(
+        [RecoveredParameter("k", "1", 0 * steps + 1, 1 + steps, 1 + steps)]
+    )
+    assert ramp["median_after"] == pytest.approx(0.5)
+    assert ramp["quantile90_after"] == pytest.approx(0.9)
+    table = printed(parameter_table([parameter]))
+    assert "k, L2" in table and "median of cells" in table and "90 % of cells" in table
+    # Half of the cells missed a truth of zero.
+    lost = RecoveredParameter("k", "1", steps * 0, steps * 0, steps)
+    assert lost.after is not None and lost.after.quantile == np.inf
 
 
 def test_parameters_of_unequal_shapes_or_equal_names_are_refused(

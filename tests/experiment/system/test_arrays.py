@@ -41,6 +41,14 @@ def test_round_trip_is_bitwise(written: Path) -> None:
         assert content.arrays[name].shape == array.shape
 
 
+def test_facts_keep_their_order(tmp_path: Path) -> None:
+    """Rows of a history become tables, whose columns must not move on a resume."""
+    rows = [{"epoch": 1, "train_loss": 0.5, "seconds": 2, "learning_rate": 1}]
+    save_arrays(tmp_path / "file", ARRAYS, {"state": {"history": rows}})
+    (row,) = load_arrays(tmp_path / "file").facts["state"]["history"]
+    assert list(row) == list(rows[0])
+
+
 def test_a_file_cut_at_any_byte_is_torn(written: Path) -> None:
     whole = written.read_bytes()
     for length in range(len(whole)):

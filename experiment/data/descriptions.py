@@ -1,0 +1,109 @@
+"""What a simulation's folder says of itself, and whose it is.
+
+`description.json` says which program made a folder and from what. A folder without
+one, or with another program's, is foreign: it is read by nothing here and never
+touched.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from experiment.settings import Settings, differences, to_dict
+from experiment.system import SceneError
+
+SCENE_FORMAT = 1
+PROGRAM = "hyco-migration"
+#: What each description has had since the first one, which had no mark yet.
+_ALWAYS = {"format", "simulation", "seed", "precision", "frames", "fields", "pde"}
+UNITS = {"length": "m", "time": "s", "velocity": "m/s"}
+
+
+class ForeignScene(SceneError):
+    """A folder that this program didn't make, or can't say that it did."""
+
+
+def scene_path(settings: Settings, simulation: int) -> Path:
+    """Folder of a simulation."""
+    return Path(settings.data.data_dir) / f"sim_{simulation:06d}"
+
+
+def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
+    """Everything that the content of a simulation depends on, as stored with it."""
+    values = to_dict(settings)
+    return {
+        "format": SCENE_FORMAT,
+        "program": PROGRAM,
+        "simulation": simulation,
+        "seed": settings.data.seed,
+        "precision": settings.data.precision,
+        "frames": settings.data.trajectory_length,
+        "fields": list(settings.data.fields),
+        "pde": values["model"]["physical"],
+        "units": UNITS,
+    }
+
+
+def stored_description(path: Path) -> dict[str, Any] | None:
+    """The description in a scene folder, or None if there is nothing at `path`.
+
+    Raises:
+        ForeignScene: It is another program's, or its description can't be read.
+    """
+    if not path.exists():
+        return None
+    file = path / "description.json"
+    try:
+        described = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ForeignScene(_foreign(path, "has no `description.json`")) from error
+    except (OSError, ValueError) as error:
+        raise ForeignScene(
+            _foreign(path, f"has a `description.json` that can't be read ({error})")
+        ) from error
+    if not _is_ours(described):
+        raise ForeignScene(_foreign(path, "is described by another program"))
+    # Descriptions of this format had no mark before there was one.
+    return {"program": PROGRAM, **described}
+
+
+def _is_ours(described: Any) -> bool:
+    if not isinstance(described, dict):
+        return False
+    unmarked = described.get("format") == SCENE_FORMAT and set(described) >= _ALWAYS
+    return described.get("program", PROGRAM if unmarked else None) == PROGRAM
+
+
+def _foreign(path: Path, what: str) -> str:
+    return (
+        f"`{path}` {what}, so nothing says that this program made it. It is kept as it"
+        " is, whatever `data.overwrite` says. Choose another `data.data_dir`; to use"
+        f" what is there, import it (`general.tasks=[import] data.source={path.parent}`"
+        " with another `data.data_dir`)."
+    )
+
+
+def check_description(
+    path: Path, stored: dict[str, Any], settings: Settings, simulation: int
+) -> None:
+    """Refuses a scene that doesn't fit the settings.
+
+    Raises:
+        SceneError: With a table of what was stored and what is wanted.
+    """
+    unequal = differences(stored, scene_description(settings, simulation))
+    if unequal:
+        raise SceneError(_other_settings(path, unequal))
+
+
+def _other_settings(path: Path, unequal: list[tuple[str, Any, Any]]) -> str:
+    """Says which settings `path` was made with, and what to do."""
+    rows = "\n".join(
+        f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
+        for key, old, new in unequal
+    )
+    return (
+        f"`{path}` was made with other settings:\n{rows}\n"
+        "Choose another `data.data_dir`, or run the task `generate` with"
+        " `data.overwrite=true` to simulate it again in its place."
+    )
