@@ -100,6 +100,40 @@ def test_what_is_wrong_outside_ends_with_one_message(
     assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
 
 
+@pytest.mark.slow
+def test_parameters_of_imported_data_have_no_truth(burgers_folder: Path) -> None:
+    """Scenes of other PhiFlow code: they say nothing of the PDE that made them."""
+    theirs = burgers_folder / "theirs"
+    (burgers_folder / "data").rename(theirs)
+    for file in theirs.glob("*/description.json"):
+        file.unlink()
+    done = run_program(
+        burgers_folder,
+        "general.mode=physical",
+        "general.tasks=[import,train,evaluate]",
+        f"data.source={theirs}",
+        "trainer.physical.rounds=1",
+        "trainer.physical.iterations=2",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "doesn't say: units" in " ".join(done.stdout.split())
+    (row,) = [line for line in done.stdout.splitlines() if "viscosity" in line]
+    assert row.count("unknown") == 2
+    folder = burgers_folder / "runs" / "latest"
+    (parameter,) = csv.DictReader(
+        (folder / "evaluation/parameters.csv").read_text().splitlines()
+    )
+    assert parameter["truth_mean"] == parameter["median_after"] == ""
+    assert float(parameter["found_mean"]) > 0
+    assert "unknown" in (folder / "report.html").read_text()
+    # A second run, with the tasks that every run has, goes on with what is there.
+    again = run_program(
+        burgers_folder, "general.mode=physical", "general.tasks=[generate]"
+    )
+    assert again.returncode == 0, again.stderr
+    assert "4 simulations are there already" in " ".join(again.stdout.split())
+
+
 @pytest.mark.parametrize("first", (True, False))
 def test_the_words_that_remove_an_axis_are_right(tmp_path: Path, first: bool) -> None:
     """Removed, whatever the order; nothing of Hydra's merging is said any more."""

@@ -1,4 +1,4 @@
-"""Simulations on disk, how they are generated, stored and cut into windows."""
+"""Simulations on disk: generated or imported, stored, and cut into windows."""
 
 from experiment.data.channels import (
     ChannelPlan,
@@ -8,6 +8,7 @@ from experiment.data.channels import (
 )
 from experiment.data.descriptions import (
     ForeignScene,
+    data_are_imported,
     scene_description,
     scene_path,
 )
@@ -17,6 +18,7 @@ from experiment.data.generation import (
     generate,
     stability_warnings,
 )
+from experiment.data.importing import import_data
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import Windows, chosen_windows, sample_order
@@ -32,7 +34,9 @@ __all__ = [
     "as_slice",
     "channel_plan",
     "chosen_windows",
+    "data_are_imported",
     "generate",
+    "import_data",
     "network_arguments",
     "open_scene",
     "read_trajectory",

@@ -6,6 +6,8 @@ touched.
 """
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,27 +85,123 @@ def _foreign(path: Path, what: str) -> str:
     )
 
 
+@dataclass(frozen=True)
+class ImportedFrom:
+    """Where imported data come from.
+
+    Attributes:
+        path: The source, which was only read.
+        layout: Its layout, in words.
+        fingerprint: A hash of its content.
+    """
+
+    path: str
+    layout: str
+    fingerprint: str
+
+
+def import_description(
+    settings: Settings, simulation: int, origin: ImportedFrom
+) -> dict[str, Any]:
+    """What is known of an imported simulation; the PDE's parameters aren't."""
+    return {
+        **_known_of_import(settings, simulation),
+        "imported": True,
+        "units": UNITS,
+        "source": asdict(origin),
+    }
+
+
+def _known_of_import(settings: Settings, simulation: int) -> dict[str, Any]:
+    pde = to_dict(settings)["model"]["physical"]
+    return {
+        "format": SCENE_FORMAT,
+        "program": PROGRAM,
+        "simulation": simulation,
+        "precision": settings.data.precision,
+        "frames": settings.data.trajectory_length,
+        "fields": list(settings.data.fields),
+        "grid": {key: pde[key] for key in ("domain", "resolution", "dt")},
+    }
+
+
+def is_imported(described: Mapping[str, Any]) -> bool:
+    """Whether a description is of data that this program didn't simulate."""
+    return described.get("imported") is True
+
+
+def data_are_imported(settings: Settings) -> bool:
+    """Whether any simulation of the run was imported; what isn't there is not.
+
+    Raises:
+        ForeignScene: A folder is another program's.
+    """
+    trainer, tested = settings.trainer, settings.evaluation.test_sim
+    for simulation in {*trainer.train_sim, *trainer.val_sim, *tested}:
+        stored = stored_description(scene_path(settings, simulation))
+        if stored is not None and is_imported(stored):
+            return True
+    return False
+
+
 def check_description(
-    path: Path, stored: dict[str, Any], settings: Settings, simulation: int
+    path: Path, stored: Mapping[str, Any], settings: Settings, simulation: int
 ) -> None:
     """Refuses a scene that doesn't fit the settings.
+
+    Imported ones may hold more frames and fields; of their PDE nothing is known.
 
     Raises:
         SceneError: With a table of what was stored and what is wanted.
     """
-    unequal = differences(stored, scene_description(settings, simulation))
+    if not is_imported(stored):
+        unequal = differences(stored, scene_description(settings, simulation))
+        if unequal:
+            raise SceneError(_other_settings(path, unequal))
+        return
+    wanted = _known_of_import(settings, simulation)
+    known = {key: stored.get(key, "<none>") for key in wanted}
+    if known["frames"] >= wanted["frames"]:
+        known["frames"] = wanted["frames"]
+    if {*known["fields"]} >= {*wanted["fields"]}:
+        known["fields"] = wanted["fields"]
+    unequal = differences(known, wanted)
     if unequal:
-        raise SceneError(_other_settings(path, unequal))
+        source = stored["source"]["path"]
+        raise SceneError(
+            f"`{path}` was imported with other settings:\n{_rows(unequal)}\nGive the"
+            f" settings that it was imported with, or import `{source}`"
+            " again with another `data.data_dir`."
+        )
+
+
+def check_import(
+    path: Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    """Refuses to import where something else is.
+
+    Raises:
+        SceneError: With a table of what is there and what would be imported.
+    """
+    unequal = differences(stored, wanted)
+    if unequal:
+        raise SceneError(
+            f"`{path}` holds something else:\n{_rows(unequal)}\nChoose another"
+            " `data.data_dir`; with `data.overwrite=true` the import takes its place."
+        )
 
 
 def _other_settings(path: Path, unequal: list[tuple[str, Any, Any]]) -> str:
     """Says which settings `path` was made with, and what to do."""
-    rows = "\n".join(
-        f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
-        for key, old, new in unequal
-    )
     return (
-        f"`{path}` was made with other settings:\n{rows}\n"
+        f"`{path}` was made with other settings:\n{_rows(unequal)}\n"
         "Choose another `data.data_dir`, or run the task `generate` with"
         " `data.overwrite=true` to simulate it again in its place."
+    )
+
+
+def _rows(unequal: list[tuple[str, Any, Any]]) -> str:
+    return "\n".join(
+        f"  {key}: stored {json.dumps(old)}, wanted {json.dumps(new)}"
+        for key, old, new in unequal
     )

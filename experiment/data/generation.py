@@ -11,6 +11,7 @@ import numpy as np
 
 from experiment.data.descriptions import (
     check_description,
+    is_imported,
     scene_path,
     stored_description,
 )
@@ -67,6 +68,7 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
         log.info("%d simulations are there already with these settings", existing)
     if not missing:
         return 0
+    _refuse_to_mix(settings, missing)
     for warning in stability_warnings(settings):
         log.warning("%s", warning)
     folder = Path(settings.data.data_dir)
@@ -133,10 +135,24 @@ def _must_simulate(settings: Settings, simulation: int) -> bool:
     try:
         check_description(path, stored, settings, simulation)
     except SceneError:
-        if settings.data.overwrite:
+        # Nothing can make imported data again.
+        if settings.data.overwrite and not is_imported(stored):
             return True
         raise
     return False
+
+
+def _refuse_to_mix(settings: Settings, missing: list[int]) -> None:
+    for simulation in range(settings.data.num_simulations):
+        stored = stored_description(scene_path(settings, simulation))
+        if stored is not None and is_imported(stored):
+            raise SceneError(
+                f"`{scene_path(settings, missing[0])}` would be simulated beside"
+                f" simulation {simulation}, which was imported from"
+                f" `{stored['source']['path']}`. Import as many simulations as"
+                " `data.num_simulations` says, lower it, or choose another"
+                " `data.data_dir`."
+            )
 
 
 def stability_warnings(settings: Settings) -> list[str]:

@@ -58,7 +58,8 @@ def _panels(parameter: RecoveredParameter, settings: Settings) -> Figure:
         axes.set_xlabel("x in m")
     finite = all(np.isfinite(field).all() for field in sides.values())
     grey = "" if finite else " (grey: not finite)"
-    figure.suptitle(f"{parameter.name}, recovered by the physical model{grey}")
+    unknown = "; truth unknown" if parameter.truth is None else ""
+    figure.suptitle(f"{parameter.name}, recovered by the physical model{unknown}{grey}")
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment.data import Simulator
+from experiment.data import Simulator, data_are_imported
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.folder import RunFolder
 from experiment.run.tasks import Components, Evaluated
@@ -230,8 +230,12 @@ def _physical_forecast(
 def recovered_parameters(
     settings: Settings, learned: Mapping[str, np.ndarray]
 ) -> Sequence[RecoveredParameter]:
-    """What was learned, beside the truth that the data were simulated with."""
+    """What was learned, beside the truth that the data were simulated with.
+
+    Of data that were imported the truth is unknown.
+    """
     rows, equation = [], settings.model.physical
+    unknown = data_are_imported(settings)
     for name, numbers in parameter_ranges(settings).items():
         truth = equation.true_parameter(name)
         guess, value = (
@@ -240,6 +244,12 @@ def recovered_parameters(
         )
         # What has fewer axes than the truth is judged as the field that it stands for.
         shape = np.broadcast_shapes(truth.shape, guess.shape)
-        sides = (np.broadcast_to(side, shape) for side in (truth, guess, value))
-        rows.append(RecoveredParameter(name, numbers.unit, *sides))
+        truth, guess, value = (
+            np.broadcast_to(side, shape) for side in (truth, guess, value)
+        )
+        rows.append(
+            RecoveredParameter(
+                name, numbers.unit, None if unknown else truth, guess, value
+            )
+        )
     return rows

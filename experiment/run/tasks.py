@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment.data import Simulator, generate
+from experiment.data import Simulator, generate, import_data
 from experiment.evaluation import (
     Forecast,
     RecoveredParameter,
@@ -73,6 +73,8 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
         tasks = settings.general.tasks
         if settings.general.mode == "evaluate":
             tasks = ("evaluate",)
+        if "import" in tasks:
+            import_data(settings, progress)
         if "generate" in tasks:
             generate(settings, components.simulator(), progress)
         if "train" in tasks:

@@ -70,6 +70,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_switches(settings)
     yield from _impossible_processes(settings)
     yield from _impossible_fields(settings)
+    yield from _impossible_import(settings)
     grid = [*_impossible_grid(settings)]
     yield from grid
     if not grid:
@@ -158,6 +159,26 @@ def _impossible_fields(settings: Settings) -> Iterator[str]:
                 f"`data.fields_scheme.dynamic` has `{name}`, which never changes in"
                 f" {settings.model.physical.name}; put it into"
                 " `data.fields_scheme.static`."
+            )
+
+
+def _impossible_import(settings: Settings) -> Iterator[str]:
+    tasks, data = settings.general.tasks, settings.data
+    if "import" in tasks and data.source is None:
+        yield (
+            "`general.tasks` has import, and `data.source` is null; expected the path"
+            " of what is to be imported."
+        )
+    if "import" in tasks and "generate" in tasks:
+        yield (
+            "`general.tasks` has import and generate; imported and simulated data"
+            " don't mix. Take one of them."
+        )
+    for name in data.source_names or {}:
+        if name not in data.fields:
+            yield (
+                f"`data.source_names` has `{name}`, which is not in `data.fields`:"
+                f" {spelling_hint(name, data.fields)}"
             )
 
 

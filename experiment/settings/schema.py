@@ -23,7 +23,7 @@ Words = tuple[Name, ...]
 Indices = tuple[Index, ...]
 Counts = tuple[Count, ...]
 Precision = Literal["float32", "float64"]
-Task = Literal["generate", "train", "evaluate"]
+Task = Literal["import", "generate", "train", "evaluate"]
 Side = Annotated[str, one_of(VALUES)]
 
 
@@ -61,6 +61,8 @@ class Data:
     precision: Precision
     num_workers: Index
     overwrite: bool
+    source: str | None
+    source_names: dict[Name, Name] | None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -36,6 +36,7 @@ _MAY_DIFFER = (
     "data.num_simulations",
     "data.num_workers",
     "data.overwrite",
+    "data.source",
     "cache.",
     "trainer.resume",
     "trainer.synthetic.checkpoint_every",

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from experiment.data import generate, open_scene
@@ -106,9 +105,9 @@ def test_a_replaced_scene_comes_back_on_an_error(
 
 
 def test_an_old_scene_of_a_killed_run_is_not_removed(burgers_folder: Path) -> None:
-    """Killed between both renames, the old scene lies under a name of its own."""
+    """Killed between both renames, the old scene lies under a hidden name."""
     data = burgers_folder / "data"
-    (data / "sim_000000").rename(data / ".sim_000000.old")
+    shutil.copytree(data / "sim_000000", data / ".sim_000000.old")
+    before = contents(data / ".sim_000000.old")
     assert generated(burgers_folder, *CHANGED) == 4
-    kept = np.load(data / ".sim_000000.old/velocity_000000.npz")
-    assert np.isfinite(kept["data"]).all()
+    assert contents(data / ".sim_000000.old") == before
