@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+from experiment.data import channel_plan
 from experiment.equations import Domain
-from experiment.evaluation import PERSISTENCE
+from experiment.evaluation import PERSISTENCE, Rollout
 from experiment.settings import Settings
 from experiment.system import write_whole
 from experiment.training import PHYSICAL, SYNTHETIC
@@ -27,6 +28,21 @@ def unit_of(channel: str, settings: Settings) -> str:
     unit = equation.units[channel.split(".")[0]]
     unit = unit.replace("^rank", f"^{len(equation.axes)}").replace("^1", "")
     return unit.replace("^2", "²").replace("^3", "³")
+
+
+def channel_of(
+    rollout: Rollout, settings: Settings, shown: tuple[str, str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Reference and forecast of one channel, `(time, x, ...)` each.
+
+    Args:
+        rollout: The forecasts of one simulation.
+        settings: The settings of the run.
+        shown: Names of the forecast and of the channel.
+    """
+    model, channel = shown
+    index = channel_plan(settings).names.index(channel)
+    return rollout.reference[..., index], rollout.forecasts[model][..., index]
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from experiment.data import channel_plan
 from experiment.evaluation import Rollout, first_bad_frame
 from experiment.report.drawing import (
+    channel_of,
     drawable,
     largest_size,
     save_figure,
@@ -37,7 +37,7 @@ def draw_rollout(
         path: The picture.
     """
     model, channel = shown
-    reference, forecast = _channel(rollout, settings, shown)
+    reference, forecast = channel_of(rollout, settings, shown)
     error = forecast - reference
     times = np.linspace(0, len(reference) - 1, 5).round().astype(int)
     largest = largest_size(reference)
@@ -80,7 +80,7 @@ def draw_film(
 ) -> None:
     """Films reference and forecast side by side; the arguments of `draw_rollout`."""
     model, channel = shown
-    sides = _channel(rollout, settings, shown)
+    sides = channel_of(rollout, settings, shown)
     largest = largest_size(sides[0])
     limits = (-largest, largest)
     domain = settings.model.physical.domain
@@ -137,12 +137,3 @@ def _palette(colours: str) -> Image.Image:
     image = Image.new("P", (1, 1))
     image.putpalette(table.tobytes())
     return image
-
-
-def _channel(
-    rollout: Rollout, settings: Settings, shown: tuple[str, str]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Reference and forecast of one channel, `(time, x, y)` each."""
-    model, channel = shown
-    index = channel_plan(settings).names.index(channel)
-    return rollout.reference[..., index], rollout.forecasts[model][..., index]

@@ -1,4 +1,4 @@
-"""Pictures of parameter fields that were learned, in two dimensions."""
+"""Pictures of parameter fields that were learned, in one and two dimensions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from experiment.evaluation import RecoveredParameter
 from experiment.report.drawing import largest_size, save_figure, show_field
+from experiment.report.lines import draw_profile
 from experiment.settings import Settings
 
 _TITLES = {"truth": "truth", "guess": "initial guess", "found": "found"}
@@ -16,7 +17,7 @@ _TITLES = {"truth": "truth", "guess": "initial guess", "found": "found"}
 def draw_parameters(
     parameters: Sequence[RecoveredParameter], settings: Settings, folder: Path
 ) -> list[str]:
-    """Draws every field `(x, y)` into `folder`; a scalar gets no picture.
+    """Draws every field `(x)` or `(x, y)` into `folder`; a scalar gets no picture.
 
     Returns:
         The file names.
@@ -25,7 +26,11 @@ def draw_parameters(
     for parameter in parameters:
         if not parameter.is_scalar:
             names.append(f"parameter_{parameter.name.replace('.', '_')}.png")
-            save_figure(_panels(parameter, settings), folder / names[-1])
+            path = folder / names[-1]
+            if len(settings.model.physical.axes) == 1:
+                draw_profile(parameter, settings, path)
+            else:
+                save_figure(_panels(parameter, settings), path)
     return names
 
 

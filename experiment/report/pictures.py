@@ -23,6 +23,7 @@ from experiment.report.drawing import (
     unit_of,
 )
 from experiment.report.films import draw_film, draw_rollout
+from experiment.report.lines import draw_space_time
 from experiment.report.losses import draw_losses
 from experiment.report.parameters import draw_parameters
 from experiment.settings import Settings
@@ -38,7 +39,7 @@ def draw_evaluation(
 ) -> list[str]:
     """Draws everything into `folder`.
 
-    Roll-outs, films and parameter fields are drawn in two dimensions only.
+    Roll-outs and parameter fields are drawn in one and two dimensions, films in two.
 
     Args:
         result: The results of the evaluation.
@@ -51,7 +52,7 @@ def draw_evaluation(
         roll-outs and films end with the model's name.
     """
     plan = channel_plan(settings)
-    flat = len(settings.model.physical.domain) == 2
+    rank = len(settings.model.physical.domain)
     curves = {
         "nrmse.png": _error_curves(result, settings, plan),
         "energy.png": _energy(result, settings, plan),
@@ -59,9 +60,11 @@ def draw_evaluation(
     }
     for file, figure in curves.items():
         save_figure(figure, folder / file)
-    rollouts = draw_rollouts(result, settings, plan, folder) if flat else []
-    parameters = draw_parameters(result.parameters, settings, folder) if flat else []
-    films = draw_films(result, settings, plan, folder) if flat else []
+    rollouts = draw_rollouts(result, settings, plan, folder) if rank < 3 else []
+    parameters = (
+        draw_parameters(result.parameters, settings, folder) if rank < 3 else []
+    )
+    films = draw_films(result, settings, plan, folder) if rank == 2 else []
     names = [*rollouts, *parameters, *curves, *films]
     return [*names, *draw_losses(histories, folder)]
 
@@ -71,12 +74,11 @@ def draw_rollouts(
 ) -> list[str]:
     """Draws the first roll-out, each channel of each model; returns the file names."""
     names = []
+    draw = draw_space_time if len(settings.model.physical.axes) == 1 else draw_rollout
     for channel in plan.dynamic_names:
         for model, ending in _endings(result).items():
             names.append(f"rollout_{channel.replace('.', '_')}{ending}.png")
-            draw_rollout(
-                result.rollouts[0], settings, (model, channel), folder / names[-1]
-            )
+            draw(result.rollouts[0], settings, (model, channel), folder / names[-1])
     return names
 
 

@@ -34,7 +34,9 @@ class BurgersModel:
 
     Notes: stable for `sum over axes of nu dt / (substeps dx^2) <= 1/2`; advection is
     stable at any Courant number, but smears. In `divergence`, diffusion keeps the sum
-    of u over all cells; in `laplacian` it does so for a constant nu only.
+    of u over all cells; in `laplacian` it does so for a constant nu only. By how much
+    nu of a cell exceeds that of all its neighbours has no effect in `divergence`, so no
+    data can tell it.
 
     Good values: Courant number |u| dt / dx up to 1, diffusion number up to 0.25.
 

@@ -28,7 +28,9 @@ class HeatModel:
     any batch dims.
 
     Notes: stable for `sum over axes of kappa dt / (substeps dx^2) <= 1/2`. The sum over
-    all cells is kept in `divergence`; in `laplacian` for a constant kappa only.
+    all cells is kept in `divergence`; in `laplacian` for a constant kappa only. By how
+    much kappa of a cell exceeds that of all its neighbours has no effect in
+    `divergence`, so no data can tell it.
 
     Good values: diffusion number up to 0.25.
 
