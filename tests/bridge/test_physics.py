@@ -128,14 +128,23 @@ def test_the_factor_of_advection_is_found(tmp_path: Path, side: str) -> None:
     )
 
 
+def at_faces(values: np.ndarray) -> np.ndarray:
+    """The smaller value of both cells at each face, `(axis, x, y)`: what data can tell.
+
+    By how much a cell exceeds all its neighbours has no effect on the solution.
+    """
+    return np.stack([np.minimum(values, np.roll(values, -1, axis)) for axis in (0, 1)])
+
+
 @pytest.mark.parametrize("side", SIDES)
 def test_the_viscosity_of_burgers_comes_nearer(burgers_folder: Path, side: str) -> None:
     settings = small(burgers_folder, *LEARN)
     truth = settings.model.physical.true_parameter("viscosity")
     held = parameter_ranges(settings)["viscosity"]
     found = learned(burgers_folder, "last", "trainer.physical.rounds=3", on(side))
-    before = relative_error(held.guess, truth)
-    after = relative_error(found.weights["viscosity"], truth)
+    learned_at_faces = at_faces(found.weights["viscosity"])
+    before = relative_error(at_faces(held.guess), at_faces(truth))
+    after = relative_error(learned_at_faces, at_faces(truth))
     assert after < 0.6 * before, (before, after)
     assert (found.weights["viscosity"] > held.lower).all()
     assert (found.weights["viscosity"] < held.upper).all()

@@ -181,7 +181,8 @@ def test_the_gradient_against_finite_differences(
 ) -> None:
     """Central differences of step h: the error is of order h^2 and of rounding over h.
 
-    Away from the guess, so that no term vanishes.
+    Away from the guess, so that no term vanishes. The slope by a cell whose coefficient
+    is larger than its neighbours' is 0.
     """
     settings, learner = learner_for(
         *(tmp_path, experiment, f"migration.phiml_backend={backend}"),
@@ -195,8 +196,9 @@ def test_the_gradient_against_finite_differences(
     assert slopes.shape == point.shape and slopes.dtype == np.float64
     cells: list[Any] = [()]
     if point.ndim:
-        order = generator.permutation(point.size)[:4]
+        order = generator.permutation(point.size)[:6]
         cells = [np.unravel_index(int(i), point.shape) for i in order]
+    seen = 0
     for cell in cells:
         values = []
         for sign in (1, -1):
@@ -204,8 +206,9 @@ def test_the_gradient_against_finite_differences(
             moved[cell] += sign * step
             values.append(learner.loss({held.name: moved}))
         slope = (values[0] - values[1]) / (2 * step)
-        assert slope != 0
-        assert slopes[cell] == pytest.approx(slope, rel=1e-5), (cell, slope)
+        assert slopes[cell] == pytest.approx(slope, rel=1e-5, abs=0), (cell, slope)
+        seen += slope != 0
+    assert seen > len(cells) / 2
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
