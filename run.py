@@ -67,12 +67,16 @@ def _refuse_merged(config: DictConfig, given: list[str]) -> None:
         SettingsError: Axes that the command line left out are still there; says how to
             remove them.
     """
-    for override in OverridesParser.create().parse_overrides(given):
+    overrides = OverridesParser.create().parse_overrides(given)
+    # An axis that the command line itself gives is meant.
+    meant = {str(o.key_or_group) for o in overrides if not o.is_delete()}
+    for override in overrides:
         key, value = str(override.key_or_group), override.value()
         if override.is_delete() or not isinstance(value, dict):
             continue
         for table, axes in _tables(key, value).items():
-            kept = [a for a in OmegaConf.select(config, table) or {} if a not in axes]
+            there = OmegaConf.select(config, table) or {}
+            kept = [a for a in there if a not in axes and f"{table}.{a}" not in meant]
             if table in _BY_AXIS and axes and kept:
                 away = " ".join(f"~{above}.{a}" for a in kept for above in _BY_AXIS)
                 raise SettingsError(
