@@ -20,7 +20,12 @@ from experiment.data.scenes import (
     scene_path,
 )
 from experiment.data.store import TrajectoryStore
-from experiment.data.windows import Windows, chosen_windows, sample_order
+from experiment.data.windows import (
+    WindowCounts,
+    Windows,
+    chosen_windows,
+    sample_order,
+)
 
 __all__ = [
     "ChannelPlan",
@@ -28,6 +33,7 @@ __all__ = [
     "Scene",
     "Simulator",
     "TrajectoryStore",
+    "WindowCounts",
     "Windows",
     "as_slice",
     "channel_plan",

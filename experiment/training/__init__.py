@@ -8,7 +8,6 @@ from experiment.training.checkpoints import (
     PHYSICAL_LAST,
     SYNTHETIC,
     Checkpoint,
-    TrainingState,
     checkpoint_path,
     load_checkpoint,
     load_for_model,
@@ -30,12 +29,15 @@ from experiment.training.learners import (
 )
 from experiment.training.physical import PhysicalTraining
 from experiment.training.schedule import next_rate
+from experiment.training.state import TrainingState
 from experiment.training.synthetic import SyntheticTraining
+from experiment.training.terms import INTERACTION, REAL, term_weights
 
 __all__ = [
     "BEST",
     "Checkpoint",
     "HybridTraining",
+    "INTERACTION",
     "LAST",
     "LearnerState",
     "LossCheck",
@@ -45,6 +47,7 @@ __all__ = [
     "PHYSICAL_LAST",
     "PhysicalLearner",
     "PhysicalTraining",
+    "REAL",
     "SYNTHETIC",
     "SyntheticLearner",
     "SyntheticTraining",
@@ -58,5 +61,6 @@ __all__ = [
     "new_states",
     "next_rate",
     "physical_rounds",
+    "term_weights",
     "training_settings",
 ]
