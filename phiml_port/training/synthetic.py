@@ -85,10 +85,9 @@ class SyntheticLearner(training.SyntheticLearner):
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self._check = check
-        factors: Any = math.tensor(weights, batch("batch"))
         native, optimiser = self.model.native, self.optimiser
         with math.precision(self._precision):
-            factors = math.to_float(factors)
+            factors: Any = math.to_float(math.tensor(weights, batch("batch")))
             nn.update_weights(native, optimiser, self._weighted, windows, factors)
         return self._losses
 
