@@ -23,6 +23,7 @@ _REPORTS = {
     "roof": "what no training step beats: its convolutions alone",
     "bits": "loss and gradient of both sides: equal bits, or their distance",
     "recovery": "how well the viscosity is recovered from clean and noisy data",
+    "teaching": "whether the models of a hybrid training teach each other",
     "code": "lines of code of both sides, with and without what they share",
 }
 

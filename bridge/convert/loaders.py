@@ -46,6 +46,14 @@ class _Adapter(Generic[Batch_co]):
         """Adds trajectories `(simulation, time, x, y, ..., vector)` to the windows."""
         self.loader.augment(trajectories, access)
 
+    def counts(self) -> Any:
+        """Real and generated windows in an epoch, as the loader gives them."""
+        return self.loader.counts()
+
+    def generated(self) -> np.ndarray:
+        """Whether each window that is left of the epoch is generated, in its order."""
+        return self.loader.generated()
+
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and its first batch."""
         self.loader.set_epoch(epoch, position)

@@ -1,4 +1,8 @@
-"""Hybrid training: H1 what is handed over, H2 losses; with the reference beside."""
+"""Hybrid training: H1 what is handed over, H2 losses; with the reference beside.
+
+H3 asks whether what is handed over matters: with noise in its place both models must
+learn something else.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,16 +18,23 @@ from bridge.harness import (
     Verdict,
     compare,
     diagnose,
+    error_of,
     failed,
     named,
+    rms,
 )
-from bridge.ladders.hybrid_cases import CYCLES, HybridCase, Recording
-from bridge.ladders.physics_cases import case_names
+from bridge.ladders.hybrid_cases import CYCLES, LOSSES, HybridCase, Recording
+from bridge.ladders.hybrid_counterfactuals import of_cycles
+from bridge.ladders.physics_cases import ITERATIONS, case_names
 from bridge.ladders.training_counterfactuals import AVERAGED
 
 HANDED = "augmentation handed over in the wrong order"
 MISSING = "hand-over missing"
 SAME_STATES = "the same initial states in every cycle"
+#: Of the model that it was handed to.
+IGNORED = {m: f"what is handed to the {m} model doesn't matter" for m in LOSSES}
+#: A change of a loss below this is none; rounding makes 1e-13.
+_NO_CHANGE = 1e-6
 #: Windows, steps and cells of a loss, in round numbers.
 _OF_A_LOSS = 10_000
 
@@ -86,6 +97,7 @@ def _named(
         return case.reference(starts).handed[number][1]
 
     wrong = {HANDED: lambda: reference[::-1], SAME_STATES: same_states}
+    wrong |= of_cycles(case, lambda run: run.handed[number][1])
     return replace(finding, hint=diagnose(values, reference, wrong))
 
 
@@ -95,19 +107,60 @@ def cycles_rung(case: HybridCase) -> Findings:
     for whom, actual, expected in _pairs(case):
         for where, reference in expected.curves.items():
             values = actual.curves[where]
+            # A parameter has gone through one loss after the other.
+            losses = CYCLES * ITERATIONS if where.endswith("at the end") else 1
             finding = compare(
                 f"{where}{whom}",
                 *(values, reference, reference),
                 factor=10,
-                depth=case.depth * _OF_A_LOSS,
+                depth=case.depth * _OF_A_LOSS * losses,
                 again=_moved(reference, control[where], nudged[where]),
             )
-            yield named(finding, values, reference, {AVERAGED: lambda: _averaged(case)})
+            wrong = of_cycles(case, lambda run, curve=where: run.curves[curve])
+            wrong = {AVERAGED: lambda: _averaged(case), **wrong}
+            yield named(finding, values, reference, wrong)
 
 
 def _averaged(case: HybridCase) -> np.ndarray:
     epochs = case.reference_run.epochs
     return np.array([np.mean([loss for loss, _ in epoch]) for epoch in epochs])
+
+
+def matters_rung(case: HybridCase) -> Findings:
+    """Losses of both models with noise handed to one of them.
+
+    They must change, whichever model gets it: its own by its term, the other's by what
+    it is handed afterwards; and they must change equally on both sides.
+    """
+    clean = {"control": case.control_run, "candidate": case.candidate_run}
+    for taker, ignored in IGNORED.items():
+        noisy = {side: case.noisy_run(side, taker) for side in clean}
+        for side, before in clean.items():
+            for model, curve in LOSSES.items():
+                old, new = before.curves[curve], noisy[side].curves[curve]
+                where = f"noise to the {taker} model: {model} losses of the {side}"
+                change = error_of(new, old, rms(old))
+                yield _must_change(where, change, ignored)
+        for model, curve in LOSSES.items():
+            expected = noisy["control"].curves[curve]
+            yield compare(
+                f"noise to the {taker} model: {model} losses",
+                *(noisy["candidate"].curves[curve], expected, expected),
+                factor=10,
+                depth=case.depth * _OF_A_LOSS,
+                again=_moved(
+                    expected,
+                    case.control_run.curves[curve],
+                    case.nudged_run.curves[curve],
+                ),
+            )
+
+
+def _must_change(where: str, change: float, hint: str) -> Finding:
+    rule = f"a change above {_NO_CHANGE:g}"
+    if change > _NO_CHANGE:
+        return Finding(Verdict.PASSED, _NO_CHANGE / change, 1.0, where, rule)
+    return failed(where, rule, hint)
 
 
 def _faults() -> Sequence[Fault]:
@@ -123,6 +176,7 @@ LADDER = Ladder(
     (
         Rung("H1", "augmentation handed over", handover_rung),
         Rung("H2", "losses of two cycles", cycles_rung),
+        Rung("H3", "noise handed over changes both losses", matters_rung),
     ),
     faults=_faults,
 )

@@ -8,19 +8,27 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+import torch
 
 import legacy.assemble
 from bridge.assemble import MixedParts
 from bridge.ladders.cases import CaseName, run_folder
+from bridge.ladders.hybrid_reference import INTERACTION, REAL, HybridReference
 from bridge.ladders.physics_cases import ROUNDING, PhysicsCase
-from bridge.ladders.reference import Epochs, hybrid_reference
+from bridge.ladders.reference import Epochs
 from bridge.ladders.training_cases import epoch_losses
 from experiment.run import build_hybrid_training
 from experiment.settings import Settings, parameter_ranges
+from experiment.settings.schema import HybridWeights, TermWeights
 from experiment.system import Progress
 from experiment.training import HybridTraining
 
 CYCLES = 2
+#: The curve of each model's loss.
+LOSSES = {
+    "synthetic": "losses of the synthetic model (epoch)",
+    "physical": "losses of the physical model (round)",
+}
 #: What was handed over, and to whom: `synthetic` or `physical`.
 HandOvers = Sequence[tuple[str, np.ndarray]]
 
@@ -40,21 +48,30 @@ class Recording:
     epochs: Epochs
 
 
-def recorded(settings: Settings, nudge: float = 0.0) -> Recording:
-    """A hybrid training of one side; its parameters begin at `1 + nudge` times theirs.
+def recorded(
+    settings: Settings, nudge: float = 0.0, noise_to: str | None = None
+) -> Recording:
+    """A hybrid training of one side.
 
     Validation losses come last, as the reference has none.
+
+    Args:
+        settings: The settings of the side.
+        nudge: Its parameters begin at `1 + nudge` times theirs.
+        noise_to: The model, `synthetic` or `physical`, that gets noise in place of what
+            the other one made.
     """
     with run_folder(settings) as (run, in_folder):
         training = build_hybrid_training(in_folder, MixedParts())
         for name, value in training.physical.unbounded.items():
             training.physical.unbounded[name] = value * (1 + nudge)
-        with _watched(training) as handed:
+        with _watched(training, noise_to) as handed:
             training.train(run, Progress())
     rows = training.synthetic.state.history
     curves = _curves(
         np.array([row["train_loss"] for row in rows]),
         np.array([row["loss"] for row in training.physical.state.history]),
+        _terms([(row["real_loss"], row["interaction_loss"]) for row in rows]),
         training.physical.parameters,
     )
     validation = np.array([row["val_loss"] for row in rows])
@@ -63,24 +80,42 @@ def recorded(settings: Settings, nudge: float = 0.0) -> Recording:
 
 
 def _curves(
-    synthetic: np.ndarray, physical: np.ndarray, parameters: Mapping[str, np.ndarray]
+    synthetic: np.ndarray,
+    physical: np.ndarray,
+    terms: np.ndarray,
+    parameters: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
     ends = {f"{n} at the end": np.atleast_1d(v) for n, v in parameters.items()}
     return {
-        "losses of the synthetic model (epoch)": synthetic,
-        "losses of the physical model (round)": physical,
+        LOSSES["synthetic"]: synthetic,
+        LOSSES["physical"]: physical,
+        "terms of the synthetic model (epoch, real and made)": terms,
         **ends,
     }
 
 
+def _terms(rows: Sequence[tuple[float, float | None]]) -> np.ndarray:
+    """Means over windows of each kind `(epoch, kind)`; 0 without windows."""
+    return np.array([[real, made or 0.0] for real, made in rows])
+
+
+def noise_like(trajectories: np.ndarray) -> np.ndarray:
+    """Gaussian noise of the same shape, dtype and root mean square, always the same."""
+    drawn = np.random.default_rng(6).standard_normal(trajectories.shape)
+    size = np.sqrt(np.mean(np.square(trajectories)))
+    return (drawn * size).astype(trajectories.dtype)
+
+
 @contextmanager
-def _watched(training: HybridTraining) -> Iterator[HandOvers]:
-    """Notes what the models of a training are given."""
+def _watched(training: HybridTraining, noise_to: str | None) -> Iterator[HandOvers]:
+    """Notes what the models of a training are given; one may get noise instead."""
     handed: list[tuple[str, np.ndarray]] = []
 
     def noting(whom: str, augment: Callable[..., None]) -> Callable[..., None]:
         def wrapped(trajectories: np.ndarray | None, access: Any) -> None:
             if trajectories is not None:
+                if whom == noise_to:
+                    trajectories = noise_like(trajectories)
                 handed.append((whom, np.array(trajectories)))
             augment(trajectories, access)
 
@@ -105,6 +140,9 @@ class HybridCase(PhysicsCase):
             cycles=CYCLES,
             epochs=1,
             rounds=1,
+            # All different, so that no weight can be taken for another.
+            weights=HybridWeights(TermWeights(0.8, 0.3), TermWeights(1.2, 0.5)),
+            proportional=name.experiment == "burgers",
         )
         trainer = replace(self.settings.trainer, hybrid=hybrid)
         self.settings = replace(self.settings, trainer=trainer)
@@ -130,25 +168,41 @@ class HybridCase(PhysicsCase):
         """The reference's, over new learners of the control."""
         return self.reference([self.initial_states(cycle) for cycle in range(CYCLES)])
 
-    def reference(self, starts: Sequence[np.ndarray]) -> Recording:
-        """The reference's training from given initial states of every cycle."""
+    def noisy_run(self, side: str, taker: str) -> Recording:
+        """The training of `control` or `candidate` with noise handed to a model."""
+        settings = self.settings if side == "control" else self.port_settings
+        return recorded(settings, noise_to=taker)
+
+    def reference(
+        self,
+        starts: Sequence[np.ndarray],
+        kind: type[HybridReference] = HybridReference,
+    ) -> Recording:
+        """The reference's training.
+
+        Args:
+            starts: Initial states of every cycle.
+            kind: Another reference, for a counterfactual.
+        """
         hybrid = self.settings.trainer.hybrid
         epochs = hybrid.warm_up_epochs + hybrid.cycles * hybrid.epochs
-        trainer = self.settings.trainer
-        synthetic = replace(trainer.synthetic, epochs=epochs)
-        settings = replace(self.settings, trainer=replace(trainer, synthetic=synthetic))
-        handed, epochs, rounds, parameters = hybrid_reference(
+        synthetic = replace(self.settings.trainer.synthetic, epochs=epochs)
+        trainer = replace(self.settings.trainer, synthetic=synthetic)
+        settings = replace(self.settings, trainer=trainer)
+        build = legacy.assemble
+        loader = build.build_loader(settings, trainer.train_sim, shuffle=True)
+        reference = kind(
+            build.build_model(settings),
+            torch.stack([loader.dataset[i] for i in range(len(loader.dataset))]),
             settings,
-            legacy.assemble.build_synthetic_learner(
-                settings, legacy.assemble.build_model(settings)
-            ),
-            legacy.assemble.build_loader(settings, trainer.train_sim, shuffle=True),
-            legacy.assemble.build_physical_learner(settings),
-            parameter_ranges(settings),
-            starts,
+            {k: build.build_physical_learner(settings) for k in (REAL, INTERACTION)},
+            ranges=parameter_ranges(settings),
         )
-        curves = _curves(epoch_losses(epochs), np.array(rounds), parameters)
-        return Recording(handed, curves, epochs)
+        reference.cycles(starts)
+        terms = _terms([(t[REAL], t.get(INTERACTION)) for t in reference.terms])
+        losses = epoch_losses(reference.losses), np.array(reference.rounds)
+        curves = _curves(*losses, terms, reference.known)
+        return Recording(reference.handed, curves, reference.losses)
 
     def initial_states(self, cycle: int) -> np.ndarray:
         """Initial states of a cycle `(simulation, x, y, ..., vector)`, drawn here."""

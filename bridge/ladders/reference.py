@@ -1,8 +1,8 @@
 """A reference training in plain torch that shares no code with either side.
 
 Both sides run the loops of `experiment.training`, so a fault there makes no difference
-between them. This one has its own roll-out loss, optimiser, schedule, clipping, order
-of samples and cycles; it is given the model, or the learners of a hybrid training.
+between them. This one has its own roll-out loss, optimiser, schedule, clipping and
+order of samples; it is given the model. `hybrid_reference` adds the cycles.
 """
 
 from typing import Any
@@ -43,6 +43,8 @@ class Reference:
         )
         self.rates: list[float] = []
         self.losses: Epochs = []
+        #: The last batch's losses, window by window.
+        self.each = torch.zeros(0)
 
     def train(self) -> None:
         """All epochs, the learning rate annealed after each."""
@@ -57,14 +59,20 @@ class Reference:
         generator = np.random.default_rng([self.settings.general.seed, epoch])
         return self.windows[generator.permutation(len(self.windows))].split(self.size)
 
-    def step(self, windows: torch.Tensor) -> tuple[float, int]:
-        """One optimiser step; the loss before it, and the samples."""
+    def step(self, windows: torch.Tensor, weights: Any = 1.0) -> tuple[float, int]:
+        """One optimiser step; the loss before it, and the samples.
+
+        Args:
+            windows: A batch.
+            weights: What each window counts in the mean, `(batch,)`.
+        """
         state, errors = windows[:, :, 0], []
         for target in windows[:, :, 1:].unbind(2):
             state = self.model(state)
             error = (state - target)[:, list(self.model.plan.dynamic)]
-            errors.append(error.square().mean())
-        loss = torch.stack(errors).mean()
+            errors.append(error.square().flatten(1).mean(1))
+        each = torch.stack(errors).mean(0)
+        self.each, loss = each.detach(), (weights * each).mean()
         slopes = torch.autograd.grad(loss, self.parameters)
         limit = self.recipe.clip_norm or float("inf")
         norm = torch.cat([slope.flatten() for slope in slopes]).norm()
@@ -73,54 +81,3 @@ class Reference:
             parameter.grad = slope * share
         self.optimiser.step()
         return loss.item(), len(windows)
-
-
-def hybrid_reference(
-    settings: Any, synthetic: Any, loader: Any, physical: Any, ranges: Any, starts: Any
-) -> tuple[list[tuple[str, np.ndarray]], Epochs, list[float], dict[str, Any]]:
-    """A warm-up, then cycles in which two learners teach each other.
-
-    Args:
-        settings: The settings, with the epochs of the whole training.
-        synthetic: The learner of the synthetic model.
-        loader: Its training windows.
-        physical: The learner of the physical model.
-        ranges: Start and bounds of its parameters by name.
-        starts: Initial states of every cycle.
-
-    Returns:
-        What was handed over, and to whom; loss and samples of every batch, by epoch;
-        losses by round; parameters at the end.
-    """
-    trainer, cycle = settings.trainer, settings.trainer.hybrid
-    handed, epochs, rounds = [], [], []
-    unbounded = {name: r.start for name, r in ranges.items()}
-    clock = torch.optim.SGD([torch.zeros(1)], trainer.synthetic.learning_rate)
-    schedule = CosineAnnealingLR(clock, T_max=trainer.synthetic.epochs)
-
-    def known() -> dict[str, Any]:
-        return {n: r.bounded(unbounded[n]) for n, r in ranges.items()}
-
-    def train(more: int) -> None:
-        for _ in range(more):
-            synthetic.learning_rate = clock.param_groups[0]["lr"]
-            loader.set_epoch(len(epochs))
-            epochs.append(
-                [(synthetic.step(b, float), synthetic.samples(b)) for b in loader]
-            )
-            clock.step()
-            schedule.step()
-
-    train(cycle.warm_up_epochs)
-    for states in starts:
-        made = physical.rollout(known(), states, settings.data.trajectory_length)
-        loader.augment(made, trainer.data_access)
-        train(cycle.epochs)
-        predicted = synthetic.predict(states, trainer.rollout_steps + 1)
-        physical.augment(predicted, trainer.data_access)
-        handed += [("synthetic", made), ("physical", predicted)]
-        for _ in range(cycle.rounds):
-            best = physical.minimise(unbounded, physical.loss(unbounded))
-            unbounded = best.unbounded
-            rounds.append(physical.loss(unbounded))
-    return handed, epochs, rounds, known()

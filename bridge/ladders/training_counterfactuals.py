@@ -173,6 +173,6 @@ class WithoutLastBatch(Reference):
 class Unclipped(Reference):
     """Gradients are applied as they are."""
 
-    def step(self, windows: torch.Tensor) -> tuple[float, int]:
+    def step(self, windows: torch.Tensor, weights: Any = 1.0) -> tuple[float, int]:
         self.recipe = replace(self.recipe, clip_norm=None)
-        return super().step(windows)
+        return super().step(windows, weights)

@@ -21,7 +21,12 @@ from experiment.data.generation import (
 from experiment.data.importing import import_data
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
-from experiment.data.windows import Windows, chosen_windows, sample_order
+from experiment.data.windows import (
+    WindowCounts,
+    Windows,
+    chosen_windows,
+    sample_order,
+)
 
 __all__ = [
     "ChannelPlan",
@@ -30,6 +35,7 @@ __all__ = [
     "Scene",
     "Simulator",
     "TrajectoryStore",
+    "WindowCounts",
     "Windows",
     "as_slice",
     "channel_plan",

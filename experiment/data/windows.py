@@ -14,6 +14,14 @@ _ACCESS = ("both", "real_only", "generated_only")
 
 
 @dataclass(frozen=True)
+class WindowCounts:
+    """Windows of each kind: of real simulations, and of the other model's making."""
+
+    real: int
+    generated: int
+
+
+@dataclass(frozen=True)
 class Windows:
     """The windows of real simulations and, behind them, of generated trajectories.
 
@@ -122,6 +130,25 @@ class Windows:
         count, frames = self.generated
         return self.num_real + count * (frames - self.rollout_steps)
 
+    @property
+    def counts(self) -> WindowCounts:
+        """Windows of each kind that are used."""
+        return WindowCounts(self.num_real, len(self) - self.num_real)
+
+    def are_generated(self, indices: np.ndarray) -> np.ndarray:
+        """Whether each window lies in a generated trajectory."""
+        return indices >= self.num_real
+
+    def chosen(self, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of some real and of some generated windows, each evenly spread.
+
+        Args:
+            wanted: Windows of each kind; fewer are taken if there are fewer.
+        """
+        counts = self.counts
+        real = chosen_windows(counts.real, wanted)
+        return real, counts.real + chosen_windows(counts.generated, wanted)
+
     def locate(self, index: int) -> tuple[int, int]:
         """The trajectory and the first frame of window `index`.
 
@@ -149,7 +176,7 @@ class Windows:
             Whether each lies in a generated trajectory, the trajectory's index among
             those of its kind, and the first frame.
         """
-        generated = indices >= self.num_real
+        generated = self.are_generated(indices)
         trajectory, start = np.divmod(indices, self.per_simulation)
         if len(self) > self.num_real:
             behind = indices[generated] - self.num_real
@@ -188,4 +215,4 @@ def chosen_windows(count: int, wanted: int) -> np.ndarray:
         wanted: `trainer.physical.windows`; fewer are taken if there are fewer.
     """
     taken = min(count, wanted)
-    return np.arange(taken) * count // taken
+    return np.arange(taken) * count // max(taken, 1)

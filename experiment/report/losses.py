@@ -20,8 +20,8 @@ def draw_losses(histories: Mapping[str, History], folder: Path) -> list[str]:
 
     Args:
         histories: Rows by `SYNTHETIC` (epoch, train_loss, val_loss, learning_rate)
-            and `PHYSICAL` (round, iterations, real_loss); either may be empty or
-            missing.
+            and `PHYSICAL` (round, iterations, real_loss), each with the terms
+            real_loss and interaction_loss; either may be empty or missing.
         folder: The folder of the file.
 
     Returns:
@@ -55,6 +55,15 @@ def _synthetic(axes: Axes, history: History) -> None:
     axes.semilogy(
         epochs, [r["train_loss"] for r in history], "C0o-", ms=3, label="training"
     )
+    taught = [row for row in history if row.get("interaction_loss") is not None]
+    for key, style, label in (
+        ("real_loss", "C2^:", "real windows"),
+        ("interaction_loss", "C1v:", "generated windows"),
+    ):
+        rows = [row for row in taught if row[key] is not None]
+        if rows:
+            x, y = [row["epoch"] for row in rows], [row[key] for row in rows]
+            axes.semilogy(x, y, style, ms=3, label=label)
     if history[0]["val_loss"] is not None:
         axes.semilogy(
             epochs, [r["val_loss"] for r in history], "C3o-", ms=3, label="validation"
@@ -72,7 +81,14 @@ def _synthetic(axes: Axes, history: History) -> None:
 def _physical(axes: Axes, history: History) -> None:
     rounds = [row["round"] for row in history]
     # On real windows, as what the other model predicts differs between cycles.
-    axes.semilogy(rounds, [row["real_loss"] for row in history], "C2o-", ms=3)
+    real = [row["real_loss"] for row in history]
+    axes.semilogy(rounds, real, "C2o-", ms=3, label="real windows")
+    taught = [row for row in history if row.get("interaction_loss") is not None]
+    if taught:
+        x = [row["round"] for row in taught]
+        made = [row["interaction_loss"] for row in taught]
+        axes.semilogy(x, made, "C1v:", ms=3, label="predicted windows")
+        axes.legend()
     axes.set_xlabel("round")
-    axes.set_ylabel("mean squared error on real windows")
+    axes.set_ylabel("mean squared error of the dynamic channels")
     axes.set_title("Loss of the physical model by round")

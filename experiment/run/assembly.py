@@ -205,6 +205,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
             "checkpoint": path,
             "epochs trained": checkpoint.state.epoch,
             "optimiser steps": checkpoint.state.iteration,
+            "its last epoch": _terms(checkpoint.state.history, "generated"),
         }
     if wanted[PHYSICAL]:
         path = paths[PHYSICAL]
@@ -216,8 +217,24 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
             "physical checkpoint": path,
             "rounds of L-BFGS-B": checkpoint.state.epoch,
             "its iterations": checkpoint.state.iteration,
+            "its last round": _terms(checkpoint.state.history, "predicted"),
         }
     return Evaluated(forecasts, parameters, histories, facts)
+
+
+def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
+    """How many windows of each kind entered last, and their mean losses, in words."""
+    if not history:
+        return "none"
+    parts = []
+    for kind, name in (("real", "real"), ("interaction", made)):
+        # A checkpoint of before these columns has none.
+        count, loss = (
+            history[-1].get(f"{kind}_{word}") for word in ("windows", "loss")
+        )
+        if count:
+            parts.append(f"{count} {name} windows, mean loss {loss:.3e}")
+    return "; ".join(parts)
 
 
 def _physical_forecast(

@@ -76,6 +76,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     if not grid:
         yield from _impossible_parameters(settings)
     yield from _impossible_simulations(settings)
+    yield from _impossible_teaching(settings)
     yield from _impossible_architecture(settings)
 
 
@@ -223,6 +224,24 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
         yield (
             f"`evaluation.num_frames` is {settings.evaluation.num_frames}; expected at"
             f" most `data.trajectory_length` = {data.trajectory_length}."
+        )
+
+
+def _impossible_teaching(settings: Settings) -> Iterator[str]:
+    hybrid = settings.trainer.hybrid
+    for model in ("synthetic", "physical"):
+        weights = getattr(hybrid.weights, model)
+        if not weights.real and not weights.interaction:
+            yield (
+                f"`trainer.hybrid.weights.{model}` has real = 0 and interaction = 0, so"
+                f" the {model} model would learn nothing; expected at least one of them"
+                " above 0."
+            )
+    if hybrid.keep_best and not settings.trainer.val_sim:
+        yield (
+            "`trainer.hybrid.keep_best` is true and `trainer.val_sim` is empty, so"
+            " nothing says whether a cycle made the synthetic model worse; name a"
+            " simulation in `trainer.val_sim`, or set false."
         )
 
 

@@ -139,6 +139,21 @@ class PhysicalOptions:
 
 
 @dataclass(frozen=True, config=STRICT)
+class TermWeights:
+    """What each term counts in a model's loss: the mean over real windows, and that
+    over the windows that the other model made."""
+
+    real: NotNegative
+    interaction: NotNegative
+
+
+@dataclass(frozen=True, config=STRICT)
+class HybridWeights:
+    synthetic: TermWeights
+    physical: TermWeights
+
+
+@dataclass(frozen=True, config=STRICT)
 class HybridOptions:
     """A warm-up of the synthetic model, then cycles in which each teaches the other."""
 
@@ -147,6 +162,9 @@ class HybridOptions:
     epochs: Count
     rounds: Count
     alpha: Annotated[float, Field(gt=0, le=1)]
+    weights: HybridWeights
+    proportional: bool
+    keep_best: bool
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -56,9 +56,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows of equal keys as CSV."""
+    """Rows as CSV, with a column for every key; a value that a row lacks is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    writer = csv.DictWriter(text, fieldnames=keys, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -2,13 +2,14 @@
 
 from experiment.training.checkpoints import (
     BEST,
+    KEPT,
     LAST,
     PHYSICAL,
     PHYSICAL_BEST,
+    PHYSICAL_KEPT,
     PHYSICAL_LAST,
     SYNTHETIC,
     Checkpoint,
-    TrainingState,
     checkpoint_path,
     load_checkpoint,
     load_for_model,
@@ -30,21 +31,27 @@ from experiment.training.learners import (
 )
 from experiment.training.physical import PhysicalTraining
 from experiment.training.schedule import next_rate
+from experiment.training.state import TrainingState
 from experiment.training.synthetic import SyntheticTraining
+from experiment.training.terms import INTERACTION, REAL, term_weights
 
 __all__ = [
     "BEST",
     "Checkpoint",
     "HybridTraining",
+    "INTERACTION",
+    "KEPT",
     "LAST",
     "LearnerState",
     "LossCheck",
     "Minimum",
     "PHYSICAL",
     "PHYSICAL_BEST",
+    "PHYSICAL_KEPT",
     "PHYSICAL_LAST",
     "PhysicalLearner",
     "PhysicalTraining",
+    "REAL",
     "SYNTHETIC",
     "SyntheticLearner",
     "SyntheticTraining",
@@ -58,5 +65,6 @@ __all__ = [
     "new_states",
     "next_rate",
     "physical_rounds",
+    "term_weights",
     "training_settings",
 ]

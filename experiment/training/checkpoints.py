@@ -16,11 +16,15 @@ import numpy as np
 
 from experiment.settings import Settings, differences, to_dict
 from experiment.system import CheckpointError, TornFile, load_arrays, save_arrays
+from experiment.training.state import TrainingState
 
 LAST = "last.safetensors"
 BEST = "best.safetensors"
 PHYSICAL_LAST = "physical-last.safetensors"
 PHYSICAL_BEST = "physical-best.safetensors"
+#: The state that the cycle under way began with (`trainer.hybrid.keep_best`).
+KEPT = "before-cycle.safetensors"
+PHYSICAL_KEPT = "physical-before-cycle.safetensors"
 SYNTHETIC, PHYSICAL = "synthetic", "physical"
 _MAY_DIFFER = (
     "general.experiment_name",
@@ -61,33 +65,6 @@ _MEANING_OF_WEIGHTS = (
 
 
 @dataclass(frozen=True)
-class TrainingState:
-    """How far training has come.
-
-    Attributes:
-        epoch: Whole epochs done; the number of the epoch that is under way.
-        iteration: Optimiser steps done since the start.
-        position: Batches done of the epoch that is under way.
-        loss_sum: Sum over those batches' samples of the loss.
-        samples: Samples in those batches.
-        learning_rate: The rate of the epoch that is under way.
-        best_loss: Lowest validation loss so far (training loss without validation).
-        best_epoch: The epoch that had it, counted from 1.
-        history: One row an epoch: epoch, losses, learning rate, seconds.
-    """
-
-    epoch: int = 0
-    iteration: int = 0
-    position: int = 0
-    loss_sum: float = 0.0
-    samples: int = 0
-    learning_rate: float = 0.0
-    best_loss: float | None = None
-    best_epoch: int | None = None
-    history: tuple[dict[str, Any], ...] = ()
-
-
-@dataclass(frozen=True)
 class Checkpoint:
     """A trainer's whole state, in NumPy arrays and plain values.
 
@@ -111,12 +88,14 @@ class Checkpoint:
 
 
 def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
-    """Where the `last` or the `best` checkpoint of a model is."""
+    """Where the `last`, the `best` or the `kept` checkpoint of a model is."""
     files = {
         (SYNTHETIC, "last"): LAST,
         (SYNTHETIC, "best"): BEST,
+        (SYNTHETIC, "kept"): KEPT,
         (PHYSICAL, "last"): PHYSICAL_LAST,
         (PHYSICAL, "best"): PHYSICAL_BEST,
+        (PHYSICAL, "kept"): PHYSICAL_KEPT,
     }
     return Path(settings.general.checkpoint_dir) / files[kind, which]
 

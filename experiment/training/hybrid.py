@@ -8,9 +8,11 @@ import numpy as np
 from experiment.data import channel_plan
 from experiment.settings import Settings
 from experiment.system import Progress, TrainingError
+from experiment.training.checkpoints import PHYSICAL, SYNTHETIC
 from experiment.training.learners import Record
 from experiment.training.physical import PhysicalTraining
 from experiment.training.synthetic import SyntheticTraining
+from experiment.training.terms import access_of, term_weights, terms_text
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,12 @@ class HybridTraining:
     and generated windows (`trainer.data_access`); it rolls the same initial states out
     over one window; and the physical model trains `rounds` on real and predicted
     windows. Initial states are numbered on behind the simulations of the data.
+
+    Real windows and those that the other model made are a term each of a model's loss,
+    with a weight of its own (`trainer.hybrid.weights`, `experiment.training.terms`).
+    With `keep_best` a cycle that made a model worse on real data is undone for it: the
+    synthetic model judged on the validation windows, the physical one on the real
+    windows that it learns from.
 
     A training that was killed goes on where it stood: epochs and rounds done say which
     cycle it is, and what was handed over is made again from the parameters of the last
@@ -62,15 +70,31 @@ class HybridTraining:
         for cycle in range(hybrid.cycles):
             states = new_states(settings, cycle)
             epoch = hybrid_epochs(settings, cycle + 1)
+            self._keep(self.synthetic, hybrid_epochs(settings, cycle))
             if self.synthetic.state.epoch < epoch:
                 self.teach_synthetic(states, cycle)
                 self.synthetic.train(record, progress, until=epoch)
+            self._judge(self.synthetic, cycle)
             rounds = (cycle + 1) * hybrid.rounds
+            self._keep(self.physical, cycle * hybrid.rounds)
             if self.physical.state.epoch < rounds:
                 self.teach_physical(states, cycle)
                 self.physical.train(record, progress, until=rounds)
-        self.synthetic.train_loader.augment(None, "real_only")
+            self._judge(self.physical, cycle)
+        self.synthetic.augment(None, "real_only")
         self.physical.learner.augment(None, "real_only")
+
+    def _keep(self, model: SyntheticTraining | PhysicalTraining, first: int) -> None:
+        """Keeps the state before a cycle, if that is where the training stands."""
+        state = model.state
+        at_its_beginning = state.epoch == first and not state.position
+        if self.settings.trainer.hybrid.keep_best and at_its_beginning:
+            model.keep()
+
+    def _judge(self, model: SyntheticTraining | PhysicalTraining, cycle: int) -> None:
+        """Undoes a cycle that made a model worse, unless it was judged before."""
+        if self.settings.trainer.hybrid.keep_best and model.state.cycles <= cycle:
+            model.judge(cycle)
 
     def teach_synthetic(self, states: np.ndarray, cycle: int) -> None:
         """Hands trajectories of the physical model to the synthetic one.
@@ -86,10 +110,13 @@ class HybridTraining:
             self.physical.parameters, states, self.settings.data.trajectory_length
         )
         _refuse_not_finite(generated, "the physical model's roll-out", cycle)
-        self.synthetic.train_loader.augment(
-            generated, self.settings.trainer.data_access
+        self.synthetic.augment(generated, access_of(self.settings, SYNTHETIC))
+        counts = self.synthetic.train_loader.counts()
+        factors = term_weights(self.settings, SYNTHETIC, counts)
+        log.info(
+            "cycle %d: %d generated simulations; the synthetic model's loss is %s",
+            *(cycle + 1, len(generated), terms_text(factors, counts, "generated")),
         )
-        log.info("cycle %d: %d generated simulations", cycle + 1, len(generated))
 
     def teach_physical(self, states: np.ndarray, cycle: int) -> None:
         """Hands windows that the synthetic model predicts to the physical one.
@@ -104,7 +131,14 @@ class HybridTraining:
         frames = self.settings.trainer.rollout_steps + 1
         predicted = self.synthetic.learner.predict(states, frames)
         _refuse_not_finite(predicted, "the synthetic model's prediction", cycle)
-        self.physical.learner.augment(predicted, self.settings.trainer.data_access)
+        access = access_of(self.settings, PHYSICAL)
+        self.physical.learner.augment(predicted, access)
+        counts = self.physical.learner.counts()
+        factors = term_weights(self.settings, PHYSICAL, counts)
+        log.info(
+            "cycle %d: the physical model's loss is %s",
+            *(cycle + 1, terms_text(factors, counts, "predicted")),
+        )
 
 
 def _refuse_not_finite(trajectories: np.ndarray, what: str, cycle: int) -> None:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from experiment.data import WindowCounts
+
 #: Unbounded parameters of a PDE by name, `(x, y, ...)` or 0-d.
 Unbounded = Mapping[str, np.ndarray]
 #: Gets a loss before it is applied, and raises to refuse it.
@@ -36,6 +38,14 @@ class AugmentedLoader(Loader, Protocol):
             trajectories: `(simulation, time, x, y, ..., vector)`; None removes them.
             access: `both`, `real_only` or `generated_only`.
         """
+        ...
+
+    def counts(self) -> WindowCounts:
+        """Windows of each kind in an epoch."""
+        ...
+
+    def generated(self) -> np.ndarray:
+        """Whether each window that is left of the epoch is generated, in its order."""
         ...
 
 
@@ -80,6 +90,21 @@ class SyntheticLearner(ABC):
         Args:
             windows: A batch as the side's loader gives it.
             check: Gets the loss before it is applied, and raises to refuse it.
+        """
+
+    @abstractmethod
+    def step_weighted(
+        self, windows: Any, weights: np.ndarray, check: LossCheck
+    ) -> np.ndarray:
+        """One optimiser step on the mean over a batch of weight times window's loss.
+
+        Args:
+            windows: A batch as the side's loader gives it.
+            weights: Of every window, float64 `(batch,)`.
+            check: Gets the weighted loss before it is applied, and raises to refuse it.
+
+        Returns:
+            The loss of every window without its weight, float64 `(batch,)`.
         """
 
     @abstractmethod
@@ -147,15 +172,21 @@ class PhysicalLearner(ABC):
     """A physical model whose parameters are learned from windows."""
 
     @abstractmethod
-    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
+    def loss(self, unbounded: Unbounded, *, only: str | None = None) -> float:
         """Mean over roll-out steps of the mean squared error of the dynamic channels.
 
-        Over the windows that `chosen_windows` names.
+        Real and predicted windows, those that `Windows.chosen` names, are a term each:
+        the sum of both means as `term_weights` has it.
 
         Args:
             unbounded: The parameters.
-            real_only: Leaves predicted windows out.
+            only: `REAL` or `INTERACTION`: the plain mean over windows of one kind; real
+                ones also where `trainer.data_access` leaves them out of the loss.
         """
+
+    @abstractmethod
+    def counts(self) -> WindowCounts:
+        """Windows of each kind that the loss is taken over."""
 
     @abstractmethod
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:

@@ -12,12 +12,13 @@ from experiment.settings import Settings
 from experiment.system import Stopped, TrainingError
 from experiment.training.checkpoints import (
     Checkpoint,
-    TrainingState,
     checkpoint_path,
     checkpoints_of,
+    load_checkpoint,
     save_checkpoint,
 )
 from experiment.training.learners import Record
+from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,43 @@ class TrainingLog:
     def save(self) -> None:
         """Writes the checkpoint that a training goes on from."""
         save_checkpoint(self.last, self._snapshot())
+
+    def keep(self, loss: float) -> None:
+        """Keeps the state that a cycle begins with.
+
+        Args:
+            loss: Its loss on real data.
+        """
+        self.state = replace(self.state, kept_loss=loss)
+        path = checkpoint_path(self._settings, self._kind, "kept")
+        save_checkpoint(path, self._snapshot())
+
+    def kept_if_better(self, loss: float, cycle: int) -> Checkpoint | None:
+        """The state that a cycle began with, if its end is worse; says which it is.
+
+        Args:
+            loss: The loss on real data at the end of the cycle.
+            cycle: Its number, from 0.
+
+        Raises:
+            CheckpointError: The kept state is missing or torn.
+        """
+        before = self.state.kept_loss
+        self.state = replace(self.state, cycles=cycle + 1)
+        if before is None or loss <= before:
+            log.info(
+                "cycle %d is kept: the %s model's loss on real data went from %s to"
+                " %.3e",
+                *(cycle + 1, self._kind, f"{before or math.nan:.3e}", loss),
+            )
+            return None
+        log.warning(
+            "cycle %d made the %s model worse: its loss on real data went from %.3e to"
+            " %.3e; its state before the cycle is back (`trainer.hybrid.keep_best`)",
+            *(cycle + 1, self._kind, before, loss),
+        )
+        path = checkpoint_path(self._settings, self._kind, "kept")
+        return load_checkpoint(path, self._kind)
 
     def stop(self, stop: StopSignal, done: str) -> None:
         """Ends the training, which is saved.

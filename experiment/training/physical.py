@@ -12,14 +12,15 @@ from experiment.system import CheckpointError, Progress, versions
 from experiment.training.checkpoints import (
     PHYSICAL,
     Checkpoint,
-    TrainingState,
     check_resumable,
     first_leaf_that_differs,
     load_checkpoint,
 )
 from experiment.training.learners import PhysicalLearner, Record
 from experiment.training.log import TrainingLog
+from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
+from experiment.training.terms import INTERACTION, REAL, term_weights, terms_text
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,9 @@ class PhysicalTraining:
             )
         if kept:
             self.unbounded = dict(minimum.unbounded)
+        counts, interaction = self.learner.counts(), None
+        if counts.generated:
+            interaction = self.learner.loss(self.unbounded, only=INTERACTION)
         row = {
             "round": number,
             "iterations": minimum.iterations,
@@ -140,18 +144,40 @@ class PhysicalTraining:
             "loss_before": before,
             "loss": after if kept else before,
             # What rounds are compared by, as predicted windows differ between cycles.
-            "real_loss": self.learner.loss(self.unbounded, real_only=True),
+            "real_loss": self.learner.loss(self.unbounded, only=REAL),
+            "interaction_loss": interaction,
+            "real_windows": counts.real,
+            "interaction_windows": counts.generated,
             "converged": minimum.converged,
             "seconds": round(time.monotonic() - started, 3),
         }
         steps = self.state.iteration + minimum.iterations
         self._log.state = replace(self.state, iteration=steps)
         self._log.end(row, row["real_loss"], record)
+        shown = ""
+        if counts.generated:
+            factors = term_weights(self.settings, PHYSICAL, counts)
+            losses = row["real_loss"], interaction
+            shown = f" = {terms_text(factors, counts, 'predicted', losses)}"
         log.info(
-            "physical round %d/%d loss %.3e -> %.3e, %d iterations, %.1f s",
-            *(number, self._rounds, before, row["loss"]),
+            "physical round %d/%d loss %.3e -> %.3e%s, %d iterations, %.1f s",
+            *(number, self._rounds, before, row["loss"], shown),
             *(minimum.iterations, row["seconds"]),
         )
+
+    def keep(self) -> None:
+        """Keeps the state that a cycle begins with (`trainer.hybrid.keep_best`)."""
+        self._log.keep(self.learner.loss(self.unbounded, only=REAL))
+
+    def judge(self, cycle: int) -> None:
+        """Undoes a cycle that made the model worse on its real windows."""
+        kept = self._log.kept_if_better(self.state.history[-1]["real_loss"], cycle)
+        if kept is not None:
+            self._load_parameters(kept)
+        self._log.save()
+
+    def _load_parameters(self, checkpoint: Checkpoint) -> None:
+        self.unbounded = {n: m["unbounded"] for n, m in checkpoint.optimiser.items()}
 
     def snapshot(self) -> Checkpoint:
         """The whole state of the training, as copies."""
@@ -175,5 +201,5 @@ class PhysicalTraining:
             )
         check_resumable(path, checkpoint, self.settings)
         self._log.state = checkpoint.state
-        self.unbounded = {n: m["unbounded"] for n, m in checkpoint.optimiser.items()}
+        self._load_parameters(checkpoint)
         log.info("resuming `%s` after %d rounds", path, self.state.epoch)

@@ -2,14 +2,18 @@
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+
+from experiment.data import WindowCounts
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
     SYNTHETIC,
     Checkpoint,
-    TrainingState,
     check_resumable,
     load_for_model,
 )
@@ -22,7 +26,9 @@ from experiment.training.learners import (
 )
 from experiment.training.log import TrainingLog
 from experiment.training.schedule import next_rate
+from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
+from experiment.training.terms import term_weights, terms_text, window_weights
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +61,8 @@ class SyntheticTraining:
             settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
         )
         self._begun = False
+        #: Windows of each kind; None as long as no trajectory was handed over.
+        self._counts: WindowCounts | None = None
 
     @property
     def state(self) -> TrainingState:
@@ -87,6 +95,18 @@ class SyntheticTraining:
         )
         self.learner.learning_rate = checkpoint.state.learning_rate
 
+    def augment(self, trajectories: np.ndarray | None, access: str) -> None:
+        """Adds the other model's trajectories to the training windows.
+
+        Args:
+            trajectories: `(simulation, time, x, y, ..., vector)`; None removes them.
+            access: `both`, `real_only` or `generated_only`.
+        """
+        self.train_loader.augment(trajectories, access)
+        self._counts = None
+        if trajectories is not None:
+            self._counts = self.train_loader.counts()
+
     def train(
         self, record: Record, progress: Progress, until: int | None = None
     ) -> TrainingState:
@@ -117,9 +137,7 @@ class SyntheticTraining:
     def _epoch(self, record: Record, bar: Bar, stop: StopSignal) -> None:
         started = time.monotonic()
         self.train_loader.set_epoch(self.state.epoch, self.state.position)
-        for windows in self.train_loader:
-            loss = self.learner.step(windows, self._check)
-            self._count(loss, self.learner.samples(windows))
+        for loss in self._steps():
             bar.step(epoch=self.state.epoch + 1, loss=loss)
             if stop.name is not None:
                 self._stop(stop)
@@ -137,23 +155,69 @@ class SyntheticTraining:
         row = {
             "epoch": done.epoch + 1,
             "train_loss": done.loss_sum / done.samples,
+            "real_loss": done.mean("real"),
+            "interaction_loss": done.mean("generated"),
+            "real_windows": done.real_samples,
+            "interaction_windows": done.generated_samples,
             "val_loss": val_loss,
             "learning_rate": done.learning_rate,
             "seconds": round(time.monotonic() - started, 3),
         }
-        self._log.state = replace(
-            done, position=0, loss_sum=0.0, samples=0, learning_rate=rate
-        )
-        judged = row["train_loss"] if val_loss is None else val_loss
+        self._log.state = done.next_epoch(rate)
+        judged = val_loss
+        if judged is None:
+            # The training loss of a cycle has another term than that of the warm-up.
+            real = row["real_loss"]
+            judged = row["train_loss"] if real is None else real
         every = self.settings.trainer.synthetic.checkpoint_every
         self._log.end(row, judged, record, every)
         record.scalars(row)
         shown = "" if val_loss is None else f" validation {val_loss:.3e}"
         log.info(
-            "epoch %d/%d loss %.3e%s rate %.1e %.1f s",
+            "epoch %d/%d loss %.3e%s%s rate %.1e %.1f s",
             *(row["epoch"], self.settings.trainer.synthetic.epochs),
-            *(row["train_loss"], shown, row["learning_rate"], row["seconds"]),
+            *(row["train_loss"], self._terms_of(row), shown),
+            *(row["learning_rate"], row["seconds"]),
         )
+
+    def _terms_of(self, row: dict[str, Any]) -> str:
+        """The terms of an epoch in words, if others than real windows entered."""
+        counts = WindowCounts(row["real_windows"], row["interaction_windows"])
+        if not counts.generated:
+            return ""
+        factors = term_weights(self.settings, SYNTHETIC, counts)
+        losses = row["real_loss"], row["interaction_loss"]
+        return f" = {terms_text(factors, counts, 'generated', losses)}"
+
+    def _steps(self) -> Iterator[float]:
+        """Steps on all batches that are left of the epoch, and their losses."""
+        counts = self._counts
+        if counts is None or not counts.real or not counts.generated:
+            kind = "real" if counts is None or counts.real else "generated"
+            for windows in self.train_loader:
+                loss = self.learner.step(windows, self._check)
+                samples = self.learner.samples(windows)
+                self._count(loss, samples)
+                self._log.state = self.state.term(kind, loss * samples, samples)
+                yield loss
+            return
+        generated = self.train_loader.generated()
+        factors = term_weights(self.settings, SYNTHETIC, counts)
+        weights = window_weights(factors, counts, generated)
+        first = 0
+        for windows in self.train_loader:
+            part = slice(first, first + self.learner.samples(windows))
+            first = part.stop
+            losses = self.learner.step_weighted(windows, weights[part], self._check)
+            loss = float(np.mean(weights[part] * losses))
+            self._count(loss, len(losses))
+            for kind, own in (
+                ("real", ~generated[part]),
+                ("generated", generated[part]),
+            ):
+                total = float(losses[own].sum())
+                self._log.state = self.state.term(kind, total, int(own.sum()))
+            yield loss
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""
@@ -168,6 +232,22 @@ class SyntheticTraining:
                 samples += count
                 self.batches_seen += 1
         return total / samples
+
+    def keep(self) -> None:
+        """Keeps the state that a cycle begins with (`trainer.hybrid.keep_best`)."""
+        loss = self.validation_loss()
+        assert loss is not None
+        self._log.keep(loss)
+
+    def judge(self, cycle: int) -> None:
+        """Undoes a cycle that made the model worse on the validation windows.
+
+        Weights and moments go back; epochs, their rates and random states go on.
+        """
+        kept = self._log.kept_if_better(self.state.history[-1]["val_loss"], cycle)
+        if kept is not None:
+            self.learner.load(LearnerState(kept.weights, kept.optimiser))
+        self._log.save()
 
     def _count(self, loss: float, samples: int) -> None:
         self.batches_seen += 1

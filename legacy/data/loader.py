@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from experiment.data import sample_order
+from experiment.data import WindowCounts, sample_order
 from experiment.settings import Settings
 from experiment.system import Progress
 from legacy.data.dataset import WindowDataset
@@ -83,6 +83,14 @@ class WindowLoader:
         self._sampler.count = len(self.dataset)
         # Worker processes have a copy of the dataset before this.
         self._loader = self._opened()
+
+    def counts(self) -> WindowCounts:
+        """Windows of each kind in an epoch."""
+        return self.dataset.windows.counts
+
+    def generated(self) -> np.ndarray:
+        """Whether each window that is left of the epoch is generated, in its order."""
+        return self.dataset.windows.are_generated(np.fromiter(self._sampler, np.int64))
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

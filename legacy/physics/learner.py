@@ -10,9 +10,16 @@ from phiml.math import Tensor, batch, spatial
 from scipy import optimize
 
 from experiment import training
-from experiment.data import channel_plan, chosen_windows
+from experiment.data import WindowCounts, channel_plan
 from experiment.settings import Settings, parameter_ranges, precision_bits
-from experiment.training import Minimum, Unbounded
+from experiment.training import (
+    INTERACTION,
+    PHYSICAL,
+    REAL,
+    Minimum,
+    Unbounded,
+    term_weights,
+)
 from legacy.data import WindowDataset
 from legacy.physics.model import Fields, PhysicalModel, vector
 
@@ -26,29 +33,39 @@ class PhysicalLearner(training.PhysicalLearner):
 
     Attributes:
         model: The PDE.
-        windows: Those that the loss is taken over, `(batch, vector, time, x, ...)`.
+        windows: Those that each term of the loss is taken over, by `REAL` and
+            `INTERACTION`, `(batch, vector, time, x, ...)`.
     """
 
     def __init__(self, settings: Settings, dataset: WindowDataset) -> None:
         self.model = PhysicalModel(settings.model.physical)
+        self._settings = settings
         self._training = settings.trainer.physical
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
         self._bits = precision_bits(settings.general.precision)
-        self._real = self.windows = self._chosen()
+        self._choose()
+        self._real = self.windows[REAL]
         self._traced: set[int] = set()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
         self._dataset.augment(trajectories, access)
-        self.windows = self._chosen()
+        self._choose()
 
-    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
+    def counts(self) -> WindowCounts:
+        """See `PhysicalLearner.counts`."""
+        return self._counts
+
+    def loss(self, unbounded: Unbounded, *, only: str | None = None) -> float:
         """See `PhysicalLearner.loss`."""
-        windows = self._real if real_only else self.windows
         with math.precision(self._bits), torch.no_grad():
-            return float(self._loss(self._tensors(unbounded), windows))
+            tensors = self._tensors(unbounded)
+            if only is None:
+                return float(self._weighted(tensors))
+            windows = self._real if only == REAL else self.windows[only]
+            return float(self._loss(tensors, windows))
 
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
         """See `PhysicalLearner.gradient`."""
@@ -86,6 +103,13 @@ class PhysicalLearner(training.PhysicalLearner):
         every = [states, *(np.concatenate(arrays, -1) for arrays in later)]
         return np.stack(every, 1).astype(states.dtype)
 
+    def _weighted(self, unbounded: Mapping[str, Tensor]) -> Any:
+        """The sum of both terms."""
+        total: Any = 0.0
+        for kind, windows in self.windows.items():
+            total = total + self._factors[kind] * self._loss(unbounded, windows)
+        return total
+
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
         known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
@@ -108,13 +132,14 @@ class PhysicalLearner(training.PhysicalLearner):
         """The loss over `scale`, and its gradient in float64, of all parameters."""
         dtype = torch.float64 if self._bits == 64 else torch.float32
         leaf = torch.tensor(flat, dtype=dtype, requires_grad=True)
-        if len(self.windows) not in self._traced:
+        sizes = {len(windows) for windows in self.windows.values()}
+        if not sizes <= self._traced:
             # What torch traced forgets the gradient of all that had none in its first
             # call, such as the first step's fields; so no gradient is asked for in it.
-            self._traced.add(len(self.windows))
+            self._traced |= sizes
             self.loss(self._split(flat))
         with math.precision(self._bits):
-            loss = self._loss(self._tensors(self._split(leaf)), self.windows) / scale
+            loss = self._weighted(self._tensors(self._split(leaf))) / scale
             # Read in here: outside, PhiML would cast it to 32 bits.
             native = loss.native()
         (slope,) = torch.autograd.grad(native, leaf)
@@ -133,10 +158,16 @@ class PhysicalLearner(training.PhysicalLearner):
             first = last
         return values
 
-    def _chosen(self) -> torch.Tensor:
-        """The windows that the loss is taken over."""
-        numbers = chosen_windows(len(self._dataset), self._training.windows)
-        return torch.stack([self._dataset[int(i)] for i in numbers])
+    def _choose(self) -> None:
+        """Reads the windows that the terms of the loss are taken over."""
+        chosen = self._dataset.windows.chosen(self._training.windows)
+        self._counts = WindowCounts(*map(len, chosen))
+        self._factors = term_weights(self._settings, PHYSICAL, self._counts)
+        self.windows = {
+            kind: torch.stack([self._dataset[int(i)] for i in numbers])
+            for kind, numbers in zip((REAL, INTERACTION), chosen, strict=True)
+            if len(numbers)
+        }
 
     def _fields(self, values: torch.Tensor) -> Fields:
         """Fields by name from `(batch, vector, x, ...)`."""

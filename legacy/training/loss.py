@@ -1,5 +1,7 @@
 """The loss of a roll-out."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -22,6 +24,27 @@ def rollout_loss(
     Returns:
         0-d tensor, in the square of the fields' unit.
     """
+    return _rolled_out(model, windows, dynamic, functional.mse_loss)
+
+
+def rollout_losses(
+    model: nn.Module, windows: torch.Tensor, dynamic: tuple[int, ...]
+) -> torch.Tensor:
+    """`rollout_loss` of every window, `(batch,)`; its mean is that of the batch."""
+    return _rolled_out(model, windows, dynamic, _of_each_window)
+
+
+def _of_each_window(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    error = functional.mse_loss(predicted, target, reduction="none")
+    return error.flatten(1).mean(1)
+
+
+def _rolled_out(
+    model: nn.Module,
+    windows: torch.Tensor,
+    dynamic: tuple[int, ...],
+    error: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
     state = windows[:, :, 0]
     steps = windows.shape[2] - 1
     total = windows.new_zeros(())
@@ -29,5 +52,5 @@ def rollout_loss(
         state = model(state)
         predicted = take_channels(state, dynamic)
         target = take_channels(windows[:, :, step], dynamic)
-        total = total + functional.mse_loss(predicted, target)
+        total = total + error(predicted, target)
     return total / steps

@@ -14,7 +14,7 @@ from experiment.data import channel_plan
 from experiment.settings import Settings
 from experiment.training import LearnerState, LossCheck
 from legacy.models import export_weights, import_weights
-from legacy.training.loss import rollout_loss
+from legacy.training.loss import rollout_loss, rollout_losses
 
 
 class SyntheticLearner(training.SyntheticLearner):
@@ -52,7 +52,20 @@ class SyntheticLearner(training.SyntheticLearner):
     def step(self, windows: torch.Tensor, check: LossCheck) -> float:
         """See `SyntheticLearner.step`."""
         self.optimiser.zero_grad()
-        loss = self._loss(windows)
+        return self._apply(self._loss(windows), check)
+
+    def step_weighted(
+        self, windows: torch.Tensor, weights: np.ndarray, check: LossCheck
+    ) -> np.ndarray:
+        """See `SyntheticLearner.step_weighted`."""
+        self.optimiser.zero_grad()
+        windows = windows.to(self._device)
+        with self._autocast():
+            losses = rollout_losses(self.model, windows, self._dynamic)
+        self._apply((losses * torch.from_numpy(weights).to(losses)).mean(), check)
+        return losses.detach().cpu().numpy().astype(np.float64)
+
+    def _apply(self, loss: torch.Tensor, check: LossCheck) -> float:
         value = loss.item()
         check(value)
         loss.backward()
@@ -68,8 +81,12 @@ class SyntheticLearner(training.SyntheticLearner):
 
     def _loss(self, windows: torch.Tensor) -> torch.Tensor:
         windows = windows.to(self._device)
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._amp):
+        with self._autocast():
             return rollout_loss(self.model, windows, self._dynamic)
+
+    def _autocast(self) -> torch.autocast:
+        kind = self._device.type
+        return torch.autocast(kind, dtype=torch.bfloat16, enabled=self._amp)
 
     @contextmanager
     def evaluation(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from phiml.math import Tensor
 
-from experiment.data import sample_order
+from experiment.data import WindowCounts, sample_order
 from experiment.settings import Settings
 from experiment.system import Progress
 from phiml_port.data.dataset import WindowDataset
@@ -48,6 +48,14 @@ class WindowLoader:
         """See `WindowDataset.augment`."""
         self.dataset.augment(trajectories, access)
 
+    def counts(self) -> WindowCounts:
+        """Windows of each kind in an epoch."""
+        return self.dataset.windows.counts
+
+    def generated(self) -> np.ndarray:
+        """Whether each window that is left of the epoch is generated, in its order."""
+        return self.dataset.windows.are_generated(self._left())
+
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""
         self._epoch, self._position = epoch, position
@@ -64,5 +72,7 @@ class WindowLoader:
         return sample_order(self._seed, self._epoch, count)
 
     def __iter__(self) -> Iterator[Tensor]:
-        left = self.order()[self._position * self.batch_size :]
-        return self.dataset.batches(left, self.batch_size)
+        return self.dataset.batches(self._left(), self.batch_size)
+
+    def _left(self) -> np.ndarray:
+        return self.order()[self._position * self.batch_size :]

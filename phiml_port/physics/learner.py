@@ -8,9 +8,16 @@ from phiml import math
 from phiml.math import batch, channel, spatial
 
 from experiment import training
-from experiment.data import channel_plan, chosen_windows
+from experiment.data import WindowCounts, channel_plan
 from experiment.settings import Settings, parameter_ranges, precision_bits
-from experiment.training import Minimum, Unbounded
+from experiment.training import (
+    INTERACTION,
+    PHYSICAL,
+    REAL,
+    Minimum,
+    Unbounded,
+    term_weights,
+)
 from phiml_port.data import PhiMLDataset
 from phiml_port.physics.model import Fields, PhysicalModel, physics_backend, vector
 
@@ -28,11 +35,13 @@ class PhysicalLearner(training.PhysicalLearner):
 
     Attributes:
         model: The PDE.
-        windows: Those that the loss is taken over, `(batch, time, x, ..., vector)`.
+        windows: Those that each term of the loss is taken over, by `REAL` and
+            `INTERACTION`, `(batch, time, x, ..., vector)`.
     """
 
     def __init__(self, settings: Settings, dataset: PhiMLDataset) -> None:
         self.model = PhysicalModel(settings.model.physical)
+        self._settings = settings
         self._training = settings.trainer.physical
         self._dataset = dataset
         self._backend = physics_backend(settings.migration.phiml_backend)
@@ -40,7 +49,8 @@ class PhysicalLearner(training.PhysicalLearner):
         self._order = ["batch", *self.model.equation.axes, "vector"]
         self._ranges = parameter_ranges(settings)
         self._bits = precision_bits(settings.general.precision)
-        self._real = self.windows = self._chosen()
+        self._choose()
+        self._real = self.windows[REAL]
         self._compiled = math.jit_compile(self._loss)
         # torch can't trace a gradient; there it follows the compiled loss.
         jax = settings.migration.phiml_backend == "jax"
@@ -51,20 +61,35 @@ class PhysicalLearner(training.PhysicalLearner):
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
         self._dataset.augment(trajectories, access)
-        self.windows = self._chosen()
+        self._choose()
 
-    def loss(self, unbounded: Unbounded, *, real_only: bool = False) -> float:
+    def counts(self) -> WindowCounts:
+        """See `PhysicalLearner.counts`."""
+        return self._counts
+
+    def loss(self, unbounded: Unbounded, *, only: str | None = None) -> float:
         """See `PhysicalLearner.loss`."""
-        windows = self._real if real_only else self.windows
         with self._backend, math.precision(self._bits):
-            loss = self._compiled(windows, self._tensors(unbounded))
+            tensors = self._tensors(unbounded)
+            if only is None:
+                loss = self._weighted(tensors)
+            else:
+                windows = self._real if only == REAL else self.windows[only]
+                loss = self._compiled(windows, tensors)
             detached: Any = math.stop_gradient(loss)
             return float(detached)
 
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
         """See `PhysicalLearner.gradient`."""
+        total: dict[str, np.ndarray] = {}
         with self._backend, math.precision(self._bits):
-            return self._arrays(self._slopes(self.windows, self._tensors(unbounded)))
+            tensors = self._tensors(unbounded)
+            for kind, windows in self.windows.items():
+                slopes = self._arrays(self._slopes(windows, tensors))
+                for name, slope in slopes.items():
+                    own = self._factors[kind] * slope
+                    total[name] = total[name] + own if name in total else own
+        return total
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
         """See `PhysicalLearner.minimise`."""
@@ -72,7 +97,7 @@ class PhysicalLearner(training.PhysicalLearner):
 
         def objective(values: Fields) -> Any:
             try:
-                return self._compiled(self.windows, values) / scale
+                return self._weighted(values) / scale
             except Exception as error:
                 # Raised later: math.minimize would wait for its threads for ever. A
                 # constant has no gradient, so the optimiser ends.
@@ -111,6 +136,13 @@ class PhysicalLearner(training.PhysicalLearner):
             every = [states, *(self._joined(fields) for fields in later)]
         return np.stack(every, 1).astype(states.dtype)
 
+    def _weighted(self, unbounded: Fields) -> Any:
+        """The sum of both terms."""
+        total: Any = 0.0
+        for kind, windows in self.windows.items():
+            total = total + self._factors[kind] * self._compiled(windows, unbounded)
+        return total
+
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
         known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
@@ -124,9 +156,18 @@ class PhysicalLearner(training.PhysicalLearner):
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
         return total / len(targets)
 
-    def _chosen(self) -> Any:
-        """The windows that the loss is taken over."""
-        numbers = chosen_windows(len(self._dataset), self._training.windows)
+    def _choose(self) -> None:
+        """Reads the windows that the terms of the loss are taken over."""
+        chosen = self._dataset.windows.chosen(self._training.windows)
+        self._counts = WindowCounts(*map(len, chosen))
+        self._factors = term_weights(self._settings, PHYSICAL, self._counts)
+        self.windows: dict[str, Any] = {
+            kind: self._read(numbers)
+            for kind, numbers in zip((REAL, INTERACTION), chosen, strict=True)
+            if len(numbers)
+        }
+
+    def _read(self, numbers: np.ndarray) -> Any:
         with self._backend, math.precision(self._bits):
             windows: Any = self._dataset.get_batch(numbers)
             return math.tensor(windows.numpy(windows.shape), windows.shape)

@@ -25,6 +25,26 @@ def rollout_loss(
     Returns:
         Scalar, in the square of the fields' unit.
     """
+    return _rolled_out(model, windows, dynamic, lambda e: math.mean(e**2, e.shape))
+
+
+def rollout_losses(
+    model: Callable[[Tensor], Tensor], windows: Tensor, dynamic: tuple[int, ...]
+) -> Tensor:
+    """`rollout_loss` of every window, `(batch)`; its mean is that of the batch."""
+
+    def of_each_window(error: Any) -> Any:
+        return math.mean(error**2, error.shape.without("batch"))
+
+    return _rolled_out(model, windows, dynamic, of_each_window)
+
+
+def _rolled_out(
+    model: Callable[[Tensor], Tensor],
+    windows: Tensor,
+    dynamic: tuple[int, ...],
+    judge: Callable[[Any], Any],
+) -> Tensor:
     frames: Any = windows.time
     state = cast(Tensor, frames[0])
     steps = int(windows.shape.get_size("time") or 0) - 1
@@ -33,5 +53,5 @@ def rollout_loss(
         state = model(state)
         target = cast(Tensor, frames[step])
         error = take_channels(state, dynamic) - take_channels(target, dynamic)
-        total = total + math.mean(error**2, error.shape)
+        total = total + judge(error)
     return total / steps

@@ -13,7 +13,7 @@ from experiment.data import channel_plan
 from experiment.settings import Settings, precision_bits
 from experiment.system import TrainingError
 from experiment.training import LearnerState, LossCheck
-from phiml_port.training.loss import rollout_loss
+from phiml_port.training.loss import rollout_loss, rollout_losses
 from phiml_port.training.optimiser import (
     adam,
     autocast,
@@ -68,6 +68,7 @@ class SyntheticLearner(training.SyntheticLearner):
             weight_decay=options.weight_decay,
         )
         self._value = float("nan")
+        self._losses = np.zeros(0)
         self._check: LossCheck = lambda loss: None
         before_each_step(self.optimiser, self._before_step)
         model.set_training(True)
@@ -79,6 +80,17 @@ class SyntheticLearner(training.SyntheticLearner):
             nn.update_weights(self.model.native, self.optimiser, self._loss, windows)
         return self._value
 
+    def step_weighted(
+        self, windows: Tensor, weights: np.ndarray, check: LossCheck
+    ) -> np.ndarray:
+        """See `SyntheticLearner.step_weighted`."""
+        self._check = check
+        native, optimiser = self.model.native, self.optimiser
+        with math.precision(self._precision):
+            factors: Any = math.to_float(math.tensor(weights, batch("batch")))
+            nn.update_weights(native, optimiser, self._weighted, windows, factors)
+        return self._losses
+
     def loss(self, windows: Tensor) -> float:
         """See `SyntheticLearner.loss`."""
         with no_gradient(), math.precision(self._precision):
@@ -86,15 +98,28 @@ class SyntheticLearner(training.SyntheticLearner):
         return self._value
 
     def _loss(self, windows: Tensor) -> Tensor:
+        self._require_dims(windows)
+        with autocast(self._device, self._amp):
+            loss = rollout_loss(self.model, windows, self._plan.dynamic)
+        self._value = float(cast(Tensor, math.stop_gradient(loss)))
+        return loss
+
+    def _weighted(self, windows: Tensor, weights: Tensor) -> Tensor:
+        self._require_dims(windows)
+        with autocast(self._device, self._amp):
+            losses: Any = rollout_losses(self.model, windows, self._plan.dynamic)
+        detached: Any = math.stop_gradient(losses)
+        self._losses = detached.numpy("batch").astype(np.float64)
+        loss: Any = math.mean(losses * weights, "batch")
+        self._value = float(cast(Tensor, math.stop_gradient(loss)))
+        return loss
+
+    def _require_dims(self, windows: Tensor) -> None:
         if set(windows.shape.names) != self._dims:
             raise TrainingError(
                 f"the loader gave a batch with the dims {windows.shape}; expected"
                 f" {', '.join(sorted(self._dims))}. The last checkpoint is kept."
             )
-        with autocast(self._device, self._amp):
-            loss = rollout_loss(self.model, windows, self._plan.dynamic)
-        self._value = float(cast(Tensor, math.stop_gradient(loss)))
-        return loss
 
     def _before_step(self) -> None:
         self._check(self._value)

@@ -83,9 +83,13 @@ def test_what_each_model_may_see(
         return teach(*arguments, **options)
 
     def minimising(*arguments: Any) -> Any:
-        held = learner.windows
-        count = len(held) if side == "legacy" else held.shape.get_size("batch")
-        seen.append(("predicted", count))
+        counts = learner.counts()
+        held = [
+            len(w) if side == "legacy" else w.shape.get_size("batch")
+            for w in learner.windows.values()
+        ]
+        assert held == [n for n in (counts.real, counts.generated) if n]
+        seen.append(("predicted", sum(held)))
         return minimise(*arguments)
 
     setattr(training.synthetic, "train", teaching)  # noqa: B010

@@ -31,18 +31,21 @@ def interrupted(
     settings = tiny(path / experiment, experiment, *overrides, checkpoints)
     training = training_of(settings)
     learner, physical = training.synthetic.learner, training.physical.learner
-    step, minimise = learner.step, physical.minimise
+    minimise = physical.minimise
     steps, rounds = [0], [0]
     # 10 real windows and 5 generated ones in batches of 3: 4 steps an epoch, then 5.
     stop_at = {"first cycle": 6, "second cycle": 11, "signal": 11}.get(place, 0)
 
-    def stepping(*arguments: Any) -> float:
-        steps[0] += 1
-        if steps[0] == stop_at:
-            if place != "signal":
-                raise KeyboardInterrupt
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(*arguments)
+    def stepping(step: Any) -> Any:
+        def stepped(*arguments: Any) -> Any:
+            steps[0] += 1
+            if steps[0] == stop_at:
+                if place != "signal":
+                    raise KeyboardInterrupt
+                os.kill(os.getpid(), signal.SIGTERM)
+            return step(*arguments)
+
+        return stepped
 
     def minimising(*arguments: Any) -> Any:
         rounds[0] += 1
@@ -52,7 +55,9 @@ def interrupted(
             raise KeyboardInterrupt
         return minimise(*arguments)
 
-    setattr(learner, "step", stepping)  # noqa: B010
+    # A cycle's batches have real windows and generated ones, each with a weight.
+    for name in ("step", "step_weighted"):
+        setattr(learner, name, stepping(getattr(learner, name)))
     setattr(physical, "minimise", minimising)  # noqa: B010
     with pytest.raises((KeyboardInterrupt, TrainingError)):
         training.train(RunFolder(settings), Progress())

@@ -249,7 +249,7 @@ def test_what_is_compiled_is_what_is_written(tmp_path: Path, experiment: str) ->
                 )
                 assert relative_error(found[frame], expected) < 1e-14
     with math.precision(64):
-        windows = learner.windows.numpy(["batch", "time", "x", "y", "vector"])
+        windows = learner.windows["real"].numpy(["batch", "time", "x", "y", "vector"])
     for shift in (0.0, 0.4):
         ranges = parameter_ranges(settings)
         point = {n: r.start + shift for n, r in ranges.items()}

@@ -14,7 +14,7 @@ RUNGS = {
     "step2": ["R4", "R6", "R7", "R9"],
     "step3": ["R8", "R9"],
     "physics": ["P1", "P2", "P3", "P4"],
-    "hybrid": ["H1", "H2"],
+    "hybrid": ["H1", "H2", "H3"],
 }
 CASES = [pytest.param(x, c, id=f"{x.name}-{c}") for x in EVERY for c in x.cases]
 FAULTS = [

@@ -23,11 +23,18 @@ from tests.helpers import small
 
 Histories = dict[str, Sequence[dict[str, Any]]]
 CURVES = ["nrmse.png", "energy.png", "spectra.png"]
+#: The first epoch is a warm-up without windows of the other model's making.
 EPOCHS = [
-    {"epoch": i, "train_loss": 1 / i, "val_loss": 2 / i, "learning_rate": 1e-3}
+    {
+        **{"epoch": i, "train_loss": 1 / i, "val_loss": 2 / i, "learning_rate": 1e-3},
+        **{"real_loss": 0.6 / i, "interaction_loss": 0.4 / i if i > 1 else None},
+    }
     for i in (1, 2, 3)
 ]
-ROUNDS = [{"round": i, "iterations": 20 * i, "real_loss": 0.1**i} for i in (1, 2)]
+ROUNDS = [
+    {"round": i, "iterations": 20 * i, "real_loss": 0.1**i, "interaction_loss": 0.3**i}
+    for i in (1, 2)
+]
 
 
 def draw(

@@ -102,6 +102,14 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
             "model.synthetic.architecture.layers=[3]",
             r"layers` is \[3\], which unet doesn't read",
         ),
+        (
+            "trainer.hybrid.weights.physical={real: 0, interaction: 0}",
+            r"`trainer\.hybrid\.weights\.physical` has real = 0 and .* above 0",
+        ),
+        (
+            "trainer.hybrid.weights.synthetic.real=-1",
+            r"weights\.synthetic\.real` is -1; .*greater than or equal to 0",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_what_is_allowed(
@@ -109,6 +117,13 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         small(tmp_path, override)
+
+
+def test_keeping_the_best_needs_something_to_judge_by(tmp_path: Path) -> None:
+    keep = "trainer.hybrid.keep_best=true"
+    assert small(tmp_path, keep).trainer.hybrid.keep_best
+    with pytest.raises(SettingsError, match=r"`trainer\.val_sim` is empty"):
+        small(tmp_path, keep, "trainer.val_sim=[]")
 
 
 def test_axes_that_do_not_fit_are_named(tmp_path: Path) -> None:
