@@ -60,7 +60,7 @@ def handover_rung(case: HybridCase) -> Findings:
         for number, (taker, reference) in enumerate(expected.handed):
             values = actual.handed[number][1]
             before = case.control_run.handed[number][1]
-            after = case.nudged_run.handed[number][1]
+            after = [run.handed[number][1] for run in case.nudged_runs]
             finding = compare(
                 f"hand-over {number}, to the {taker} model{whom}",
                 *(values, reference, reference),
@@ -71,11 +71,19 @@ def handover_rung(case: HybridCase) -> Findings:
             yield _named(case, finding, values, expected, number)
 
 
+def _curves(case: HybridCase, where: str) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A curve of the control, and of its runs that differ by rounding."""
+    after = [run.curves[where] for run in case.nudged_runs]
+    return case.control_run.curves[where], after
+
+
 def _moved(
-    expected: np.ndarray, before: np.ndarray, after: np.ndarray
+    expected: np.ndarray, before: np.ndarray, after: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """An array as rounding would move it, seen in the control (A/A)."""
-    return [expected + (after - before)] if before.shape == expected.shape else []
+    if before.shape != expected.shape:
+        return []
+    return [expected + (one - before) for one in after]
 
 
 def _named(
@@ -103,7 +111,6 @@ def _named(
 
 def cycles_rung(case: HybridCase) -> Findings:
     """Losses of both models in two cycles, and the parameters at the end."""
-    control, nudged = case.control_run.curves, case.nudged_run.curves
     for whom, actual, expected in _pairs(case):
         for where, reference in expected.curves.items():
             values = actual.curves[where]
@@ -114,7 +121,7 @@ def cycles_rung(case: HybridCase) -> Findings:
                 *(values, reference, reference),
                 factor=10,
                 depth=case.depth * _OF_A_LOSS * losses,
-                again=_moved(reference, control[where], nudged[where]),
+                again=_moved(reference, *_curves(case, where)),
             )
             wrong = of_cycles(case, lambda run, curve=where: run.curves[curve])
             wrong = {AVERAGED: lambda: _averaged(case), **wrong}
@@ -133,14 +140,18 @@ def matters_rung(case: HybridCase) -> Findings:
     it is handed afterwards; and they must change equally on both sides.
     """
     clean = {"control": case.control_run, "candidate": case.candidate_run}
-    for taker, ignored in IGNORED.items():
+    for taker in LOSSES:
         noisy = {side: case.noisy_run(side, taker) for side in clean}
         for side, before in clean.items():
+            changes = {}
             for model, curve in LOSSES.items():
                 old, new = before.curves[curve], noisy[side].curves[curve]
+                changes[model] = error_of(new, old, rms(old))
+            # A taker that learned nothing else has nothing else to hand over.
+            deaf = changes[taker] <= _NO_CHANGE
+            for model, change in changes.items():
                 where = f"noise to the {taker} model: {model} losses of the {side}"
-                change = error_of(new, old, rms(old))
-                yield _must_change(where, change, ignored)
+                yield _must_change(where, change, IGNORED[taker if deaf else model])
         for model, curve in LOSSES.items():
             expected = noisy["control"].curves[curve]
             yield compare(
@@ -148,11 +159,7 @@ def matters_rung(case: HybridCase) -> Findings:
                 *(noisy["candidate"].curves[curve], expected, expected),
                 factor=10,
                 depth=case.depth * _OF_A_LOSS,
-                again=_moved(
-                    expected,
-                    case.control_run.curves[curve],
-                    case.nudged_run.curves[curve],
-                ),
+                again=_moved(expected, *_curves(case, curve)),
             )
 
 

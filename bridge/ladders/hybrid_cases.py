@@ -14,7 +14,7 @@ import legacy.assemble
 from bridge.assemble import MixedParts
 from bridge.ladders.cases import CaseName, run_folder
 from bridge.ladders.hybrid_reference import INTERACTION, REAL, HybridReference
-from bridge.ladders.physics_cases import ROUNDING, PhysicsCase
+from bridge.ladders.physics_cases import NUDGES, PhysicsCase
 from bridge.ladders.reference import Epochs
 from bridge.ladders.training_cases import epoch_losses
 from experiment.run import build_hybrid_training
@@ -154,9 +154,9 @@ class HybridCase(PhysicsCase):
         return recorded(self.settings)
 
     @cached_property
-    def nudged_run(self) -> Recording:
+    def nudged_runs(self) -> list[Recording]:
         """The control's, from parameters that differ by rounding (A/A)."""
-        return recorded(self.settings, ROUNDING)
+        return [recorded(self.settings, nudge) for nudge in NUDGES]
 
     @cached_property
     def candidate_run(self) -> Recording:

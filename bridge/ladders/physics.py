@@ -16,7 +16,7 @@ from bridge.harness import (
     named,
 )
 from bridge.ladders.names import ONE_OBJECT
-from bridge.ladders.physics_cases import ROUNDING, PhysicsCase, physics_names
+from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import TRUNCATED, truncated, variants
 from experiment.training import PhysicalLearner
 
@@ -94,7 +94,7 @@ def optimisation_rung(case: PhysicsCase) -> Findings:
         case.control().minimise(
             {n: z * (1 + nudge) for n, z in case.start.items()}, scale
         )
-        for nudge in (-8 * ROUNDING, -ROUNDING, ROUNDING, 8 * ROUNDING)
+        for nudge in NUDGES
     ]
     for name, values in expected.unbounded.items():
         reference = np.atleast_1d(values)

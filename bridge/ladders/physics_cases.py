@@ -19,8 +19,9 @@ from legacy.physics import PhysicalLearner, PhysicalModel
 DIVERGENCE, LAPLACIAN = get_args(DiffusionForm)
 #: Few, as an optimiser that has all but arrived follows rounding.
 ITERATIONS, WINDOWS = 3, 18
-#: A start that differs by rounding shows how much an optimiser makes of that (A/A).
-ROUNDING = 2.0**-52
+#: A start times 1 and one of these differs by rounding; it shows how much an optimiser
+#: makes of that (A/A).
+NUDGES = tuple(n * 2.0**-52 for n in (-8, -1, 1, 8))
 
 
 def case_names() -> list[CaseName]:
