@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import optimize
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bridge.ladders.reference import Reference
 
@@ -68,7 +67,7 @@ class HybridReference(Reference):
     def cycles(self, starts: Any) -> None:
         """The whole training; `starts` are the initial states of every cycle."""
         trainer, cycle = self.settings.trainer, self.settings.trainer.hybrid
-        schedule = CosineAnnealingLR(self.optimiser, T_max=self.recipe.epochs)
+        schedule = self.schedule()
         self.epochs(cycle.warm_up_epochs, {REAL: self.windows}, schedule)
         for states in starts:
             frames = self.settings.data.trajectory_length

@@ -32,6 +32,7 @@ from experiment.training import (
     load_checkpoint,
     load_for_model,
     physical_rounds,
+    physical_settings,
     training_settings,
 )
 
@@ -161,7 +162,7 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
-    learner = parts.build_physical_learner(settings, progress)
+    learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 
 
@@ -240,7 +241,7 @@ def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
 def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
-    learner = parts.build_physical_learner(settings)
+    learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
 
 

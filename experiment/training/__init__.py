@@ -22,6 +22,7 @@ from experiment.training.hybrid import (
 )
 from experiment.training.initial_weights import draw_weights, initial_weights
 from experiment.training.learners import (
+    TV_EDGE,
     LearnerState,
     LossCheck,
     Minimum,
@@ -29,8 +30,8 @@ from experiment.training.learners import (
     SyntheticLearner,
     Unbounded,
 )
-from experiment.training.physical import PhysicalTraining
-from experiment.training.schedule import next_rate
+from experiment.training.physical import PhysicalTraining, physical_settings
+from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
 from experiment.training.synthetic import SyntheticTraining
 from experiment.training.terms import INTERACTION, REAL, term_weights
@@ -55,6 +56,7 @@ __all__ = [
     "SYNTHETIC",
     "SyntheticLearner",
     "SyntheticTraining",
+    "TV_EDGE",
     "TrainingState",
     "Unbounded",
     "checkpoint_path",
@@ -65,6 +67,8 @@ __all__ = [
     "new_states",
     "next_rate",
     "physical_rounds",
+    "physical_settings",
+    "rollout_lengths",
     "term_weights",
     "training_settings",
 ]

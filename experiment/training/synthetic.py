@@ -25,7 +25,8 @@ from experiment.training.learners import (
     SyntheticLearner,
 )
 from experiment.training.log import TrainingLog
-from experiment.training.schedule import next_rate
+from experiment.training.noise import input_noise
+from experiment.training.schedule import next_rate, rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 from experiment.training.terms import term_weights, terms_text, window_weights
@@ -137,6 +138,12 @@ class SyntheticTraining:
     def _epoch(self, record: Record, bar: Bar, stop: StopSignal) -> None:
         started = time.monotonic()
         self.train_loader.set_epoch(self.state.epoch, self.state.position)
+        trainer = self.settings.trainer
+        steps = rollout_steps(
+            *(self.settings, trainer.rollout_steps),
+            *(self.state.epoch, trainer.synthetic.epochs),
+        )
+        self.learner.rollout_steps = steps
         for loss in self._steps():
             bar.step(epoch=self.state.epoch + 1, loss=loss)
             if stop.name is not None:
@@ -159,6 +166,7 @@ class SyntheticTraining:
             "interaction_loss": done.mean("generated"),
             "real_windows": done.real_samples,
             "interaction_windows": done.generated_samples,
+            "rollout_steps": steps,
             "val_loss": val_loss,
             "learning_rate": done.learning_rate,
             "seconds": round(time.monotonic() - started, 3),
@@ -169,13 +177,13 @@ class SyntheticTraining:
             # The training loss of a cycle has another term than that of the warm-up.
             real = row["real_loss"]
             judged = row["train_loss"] if real is None else real
-        every = self.settings.trainer.synthetic.checkpoint_every
+        every = trainer.synthetic.checkpoint_every
         self._log.end(row, judged, record, every)
         record.scalars(row)
         shown = "" if val_loss is None else f" validation {val_loss:.3e}"
         log.info(
             "epoch %d/%d loss %.3e%s%s rate %.1e %.1f s",
-            *(row["epoch"], self.settings.trainer.synthetic.epochs),
+            *(row["epoch"], trainer.synthetic.epochs),
             *(row["train_loss"], self._terms_of(row), shown),
             *(row["learning_rate"], row["seconds"]),
         )
@@ -195,8 +203,8 @@ class SyntheticTraining:
         if counts is None or not counts.real or not counts.generated:
             kind = "real" if counts is None or counts.real else "generated"
             for windows in self.train_loader:
-                loss = self.learner.step(windows, self._check)
                 samples = self.learner.samples(windows)
+                loss = self.learner.step(windows, self._check, **self._noise(samples))
                 self._count(loss, samples)
                 self._log.state = self.state.term(kind, loss * samples, samples)
                 yield loss
@@ -208,7 +216,10 @@ class SyntheticTraining:
         for windows in self.train_loader:
             part = slice(first, first + self.learner.samples(windows))
             first = part.stop
-            losses = self.learner.step_weighted(windows, weights[part], self._check)
+            losses = self.learner.step_weighted(
+                *(windows, weights[part], self._check),
+                **self._noise(part.stop - part.start),
+            )
             loss = float(np.mean(weights[part] * losses))
             self._count(loss, len(losses))
             for kind, own in (
@@ -218,6 +229,12 @@ class SyntheticTraining:
                 total = float(losses[own].sum())
                 self._log.state = self.state.term(kind, total, int(own.sum()))
             yield loss
+
+    def _noise(self, windows: int) -> dict[str, np.ndarray]:
+        """The argument of a step that adds noise, if any is to be added."""
+        state = self.state
+        noise = input_noise(self.settings, state.epoch, state.position, windows)
+        return {} if noise is None else {"noise": noise}
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""

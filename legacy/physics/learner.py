@@ -22,6 +22,7 @@ from experiment.training import (
 )
 from legacy.data import WindowDataset
 from legacy.physics.model import Fields, PhysicalModel, vector
+from legacy.physics.regularisation import gradient_penalty
 
 
 class PhysicalLearner(training.PhysicalLearner):
@@ -44,6 +45,8 @@ class PhysicalLearner(training.PhysicalLearner):
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
+        self._fields_learned = [n for n, r in self._ranges.items() if r.axes]
+        self._cells = self.model.equation.cell_sizes
         self._bits = precision_bits(settings.general.precision)
         self._choose()
         self._real = self.windows[REAL]
@@ -104,15 +107,27 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Mapping[str, Tensor]) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
+        frames = None if self.rollout_steps is None else self.rollout_steps + 1
         total: Any = 0.0
         for kind, windows in self.windows.items():
-            total = total + self._factors[kind] * self._loss(unbounded, windows)
+            loss = self._loss(unbounded, windows[:, :, :frames])
+            total = total + self._factors[kind] * loss
+        options = self._training
+        if options.regularisation is not None:
+            for name in self._fields_learned:
+                relative = self._known(unbounded)[name] / self._ranges[name].guess.mean()
+                penalty = gradient_penalty(relative, self._cells, options.regularisation)
+                total = total + options.regularisation_weight * penalty
         return total
+
+    def _known(self, unbounded: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
 
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+        known = self._known(unbounded)
         frames = [self._fields(frame) for frame in windows.unbind(2)]
         steps, parameters = len(frames) - 1, self.model.parameters(known)
         later = self.model.rollout(frames[0], parameters, steps)

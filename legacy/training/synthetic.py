@@ -49,21 +49,42 @@ class SyntheticLearner(training.SyntheticLearner):
         assert isinstance(network, nn.Module)
         return network
 
-    def step(self, windows: torch.Tensor, check: LossCheck) -> float:
+    def step(
+        self,
+        windows: torch.Tensor,
+        check: LossCheck,
+        noise: np.ndarray | None = None,
+    ) -> float:
         """See `SyntheticLearner.step`."""
         self.optimiser.zero_grad()
-        return self._apply(self._loss(windows), check)
+        return self._apply(self._loss(self._to_learn(windows, noise)), check)
 
     def step_weighted(
-        self, windows: torch.Tensor, weights: np.ndarray, check: LossCheck
+        self,
+        windows: torch.Tensor,
+        weights: np.ndarray,
+        check: LossCheck,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self.optimiser.zero_grad()
-        windows = windows.to(self._device)
+        windows = self._to_learn(windows, noise).to(self._device)
         with self._autocast():
             losses = rollout_losses(self.model, windows, self._dynamic)
         self._apply((losses * torch.from_numpy(weights).to(losses)).mean(), check)
         return losses.detach().cpu().numpy().astype(np.float64)
+
+    def _to_learn(
+        self, windows: torch.Tensor, noise: np.ndarray | None
+    ) -> torch.Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        if self.rollout_steps is not None:
+            windows = windows[:, :, : self.rollout_steps + 1]
+        if noise is not None:
+            added = torch.from_numpy(np.moveaxis(noise, -1, 1)).to(windows)
+            first = windows[:, :, :1] + added[:, :, None]
+            windows = torch.cat([first, windows[:, :, 1:]], 2)
+        return windows
 
     def _apply(self, loss: torch.Tensor, check: LossCheck) -> float:
         value = loss.item()

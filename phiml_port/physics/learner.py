@@ -20,6 +20,7 @@ from experiment.training import (
 )
 from phiml_port.data import PhiMLDataset
 from phiml_port.physics.model import Fields, PhysicalModel, physics_backend, vector
+from phiml_port.physics.regularisation import gradient_penalty
 
 #: Frames of a roll-out that one compiled call computes; a whole trajectory in one call
 #: runs no faster, and takes seconds to compile.
@@ -56,6 +57,9 @@ class PhysicalLearner(training.PhysicalLearner):
         jax = settings.migration.phiml_backend == "jax"
         loss = self._loss if jax else self._compiled
         slopes: Any = math.gradient(loss, "unbounded", get_output=False)
+        self._penalty_slopes: Any = math.gradient(
+            self._penalty, "unbounded", get_output=False
+        )
         self._slopes = math.jit_compile(slopes) if jax else slopes
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
@@ -84,11 +88,14 @@ class PhysicalLearner(training.PhysicalLearner):
         total: dict[str, np.ndarray] = {}
         with self._backend, math.precision(self._bits):
             tensors = self._tensors(unbounded)
-            for kind, windows in self.windows.items():
+            for kind, windows in self._learned_windows().items():
                 slopes = self._arrays(self._slopes(windows, tensors))
                 for name, slope in slopes.items():
                     own = self._factors[kind] * slope
                     total[name] = total[name] + own if name in total else own
+            if self._training.regularisation is not None:
+                slopes = self._arrays(self._penalty_slopes(tensors))
+                total = {name: slope + slopes[name] for name, slope in total.items()}
         return total
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
@@ -137,16 +144,38 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Fields) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
         total: Any = 0.0
-        for kind, windows in self.windows.items():
+        for kind, windows in self._learned_windows().items():
             total = total + self._factors[kind] * self._compiled(windows, unbounded)
+        if self._training.regularisation is not None:
+            total = total + self._penalty(unbounded)
         return total
+
+    def _learned_windows(self) -> dict[str, Any]:
+        """The steps of the windows that are learned from."""
+        if self.rollout_steps is None:
+            return self.windows
+        frames = self.rollout_steps + 1
+        return {kind: windows.time[:frames] for kind, windows in self.windows.items()}
+
+    def _penalty(self, unbounded: Fields) -> Any:
+        """The weighted gradient of every learned field over the mean of its guess."""
+        known, total = self._known(unbounded), 0.0
+        kind, cells = self._training.regularisation or "", self.model.equation.cell_sizes
+        for name, ranges in self._ranges.items():
+            if ranges.axes:
+                relative = known[name] / ranges.guess.mean()
+                total = total + gradient_penalty(relative, cells, kind)
+        return self._training.regularisation_weight * total
+
+    def _known(self, unbounded: Fields) -> Fields:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
 
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
-        parameters = self.model.parameters(known)
+        parameters = self.model.parameters(self._known(unbounded))
         state, *targets = [self._fields(frame) for frame in windows.time]
         total: Any = 0.0
         for target in targets:

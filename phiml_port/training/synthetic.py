@@ -73,23 +73,43 @@ class SyntheticLearner(training.SyntheticLearner):
         before_each_step(self.optimiser, self._before_step)
         model.set_training(True)
 
-    def step(self, windows: Tensor, check: LossCheck) -> float:
+    def step(
+        self, windows: Tensor, check: LossCheck, noise: np.ndarray | None = None
+    ) -> float:
         """See `SyntheticLearner.step`."""
         self._check = check
         with math.precision(self._precision):
+            windows = self._to_learn(windows, noise)
             nn.update_weights(self.model.native, self.optimiser, self._loss, windows)
         return self._value
 
     def step_weighted(
-        self, windows: Tensor, weights: np.ndarray, check: LossCheck
+        self,
+        windows: Tensor,
+        weights: np.ndarray,
+        check: LossCheck,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self._check = check
         native, optimiser = self.model.native, self.optimiser
         with math.precision(self._precision):
+            windows = self._to_learn(windows, noise)
             factors: Any = math.to_float(math.tensor(weights, batch("batch")))
             nn.update_weights(native, optimiser, self._weighted, windows, factors)
         return self._losses
+
+    def _to_learn(self, windows: Tensor, noise: np.ndarray | None) -> Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        frames: Any = windows
+        self._require_dims(windows)
+        if self.rollout_steps is not None:
+            frames = frames.time[: self.rollout_steps + 1]
+        if noise is not None:
+            dims = batch("batch"), spatial(*self._axes), channel(vector=self._plan.names)
+            first = frames.time[:1] + math.tensor(noise, *dims)
+            frames = math.concat([first, frames.time[1:]], "time")
+        return cast(Tensor, frames)
 
     def loss(self, windows: Tensor) -> float:
         """See `SyntheticLearner.loss`."""
