@@ -82,15 +82,17 @@ class Reference:
 
     def steps_of(self, epoch: int) -> int:
         """Steps that an epoch learns from: each length for as many epochs."""
-        trainer, steps = self.settings.trainer, self.windows.shape[2] - 1
-        lengths, length = [steps], trainer.rollout_start
-        if trainer.rollout_schedule != "constant":
-            lengths = []
-            while length < steps:
-                lengths.append(length)
-                length += length if trainer.rollout_schedule == "exponential" else 1
-            lengths.append(steps)
+        lengths = self.stages(self.windows.shape[2] - 1)
         return lengths[int(epoch / self.recipe.epochs * len(lengths) + 1e-9)]
+
+    def stages(self, steps: int) -> list[int]:
+        """Lengths of the roll-out one after another, the last one `steps`."""
+        trainer, lengths = self.settings.trainer, []
+        length = trainer.rollout_start
+        while trainer.rollout_schedule != "constant" and length < steps:
+            lengths.append(length)
+            length += length if trainer.rollout_schedule == "exponential" else 1
+        return [*lengths, steps]
 
     def noise_of(
         self, epoch: int, number: int, batch: torch.Tensor

@@ -47,7 +47,11 @@ from experiment.settings import ARCHITECTURES
 def case_names() -> list[CaseName]:
     """Every experiment and architecture, in float64, and two curricula."""
     names = [CaseName(e, a, "float64") for e in EXPERIMENTS for a in ARCHITECTURES]
-    return [*names, CaseName("burgers", "unet", "float64", batch_norm=False), *CURRICULA]
+    return [
+        *names,
+        CaseName("burgers", "unet", "float64", batch_norm=False),
+        *CURRICULA,
+    ]
 
 
 def loss_rung(case: TrainingCase) -> Findings:

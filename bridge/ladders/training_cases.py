@@ -178,9 +178,7 @@ class TrainingCase:
         """A new reference training in a view; of another kind for a counterfactual."""
         windows = torch.from_numpy(viewed(self.windows.numpy(), view))
         reference = kind(self.model(view), windows, self.settings, **options)
-        reference.turned = lambda states: torch.from_numpy(
-            viewed(states.numpy(), view)
-        )
+        reference.turned = lambda states: torch.from_numpy(viewed(states.numpy(), view))
         return reference
 
     @cached_property

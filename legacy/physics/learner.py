@@ -116,8 +116,12 @@ class PhysicalLearner(training.PhysicalLearner):
         options = self._training
         if options.regularisation is not None:
             for name in self._fields_learned:
-                relative = self._known(unbounded)[name] / self._ranges[name].guess.mean()
-                penalty = gradient_penalty(relative, self._cells, options.regularisation)
+                relative = (
+                    self._known(unbounded)[name] / self._ranges[name].guess.mean()
+                )
+                penalty = gradient_penalty(
+                    relative, self._cells, options.regularisation
+                )
                 total = total + options.regularisation_weight * penalty
         return total
 

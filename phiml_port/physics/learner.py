@@ -162,7 +162,10 @@ class PhysicalLearner(training.PhysicalLearner):
     def _penalty(self, unbounded: Fields) -> Any:
         """The weighted gradient of every learned field over the mean of its guess."""
         known, total = self._known(unbounded), 0.0
-        kind, cells = self._training.regularisation or "", self.model.equation.cell_sizes
+        kind, cells = (
+            self._training.regularisation or "",
+            self.model.equation.cell_sizes,
+        )
         for name, ranges in self._ranges.items():
             if ranges.axes:
                 relative = known[name] / ranges.guess.mean()

@@ -106,7 +106,11 @@ class SyntheticLearner(training.SyntheticLearner):
         if self.rollout_steps is not None:
             frames = frames.time[: self.rollout_steps + 1]
         if noise is not None:
-            dims = batch("batch"), spatial(*self._axes), channel(vector=self._plan.names)
+            dims = (
+                batch("batch"),
+                spatial(*self._axes),
+                channel(vector=self._plan.names),
+            )
             first = frames.time[:1] + math.tensor(noise, *dims)
             frames = math.concat([first, frames.time[1:]], "time")
         return cast(Tensor, frames)

@@ -264,7 +264,11 @@ FAULTS = (
                 "",
             ),
             (names.SAME_NOISE, wrapped(_LOOP, "input_noise", _same_noise), _REFERENCE),
-            (names.ALL_NOISY, wrapped(_NOISE, "channel_plan", _all_dynamic), _REFERENCE),
+            (
+                names.ALL_NOISY,
+                wrapped(_NOISE, "channel_plan", _all_dynamic),
+                _REFERENCE,
+            ),
         )
     ),
     _shared(names.AVERAGED, "R9", wrapped(SyntheticTraining, "_count", _averaged)),
