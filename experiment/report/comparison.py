@@ -10,11 +10,11 @@ from experiment.evaluation import PERSISTENCE, Comparison
 from experiment.report.drawing import lower_top, save_figure
 from experiment.training import PHYSICAL, SYNTHETIC
 
-#: Dashed where a model was trained alone.
+#: Colour and line; dashed where a model was trained alone.
 _STYLES = {
-    f"{SYNTHETIC} alone": ("C0", "--"),
+    f"{SYNTHETIC} alone": ("C9", "--"),
     f"{SYNTHETIC} hybrid": ("C0", "-"),
-    f"{PHYSICAL} alone": ("C2", "--"),
+    f"{PHYSICAL} alone": ("C8", "--"),
     f"{PHYSICAL} hybrid": ("C2", "-"),
     PERSISTENCE: ("C1", ":"),
 }
@@ -63,7 +63,9 @@ def _curves(axes: Axes, comparison: Comparison) -> None:
         # The error of the initial frame is 0, which a logarithmic axis can't show.
         curves = np.stack([model.nrmse for model in models])[:, 1:]
         time = np.arange(1, curves.shape[1] + 1) * dt
-        axes.semilogy(time, np.median(curves, 0), color=colour, ls=line, label=name)
+        (shown,) = axes.semilogy(time, np.median(curves, 0), color=colour, ls=line)
+        # Dashes above lines: both are seen where curves coincide.
+        shown.set(label=name, zorder=3 if line == "--" else 2)
         if len(models) > 1:
             hatch = "////" if line == "--" else None
             axes.fill_between(
