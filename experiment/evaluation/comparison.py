@@ -175,7 +175,7 @@ def spread_text(row: Mapping[str, str | int | float], key: str) -> str:
     if row["trainings"] == 1:
         return median
     low, high = (f"{float(row[f'{key}_{end}']):.3g}" for end in ("lowest", "highest"))
-    return f"{median} ({low}–{high})"
+    return median if low == high else f"{median} ({low}–{high})"
 
 
 def comparison_tables(comparison: Comparison) -> list[Table]:
