@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
+from experiment.settings.comparing import impossible_comparison
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
@@ -79,6 +80,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
+    yield from impossible_comparison(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:

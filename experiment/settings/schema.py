@@ -31,7 +31,7 @@ Side = Annotated[str, one_of(VALUES)]
 @dataclass(frozen=True, config=STRICT)
 class General:
     experiment_name: Name
-    mode: Literal["synthetic", "physical", "hybrid", "evaluate"]
+    mode: Literal["synthetic", "physical", "hybrid", "compare", "evaluate"]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     checkpoint_dir: str
     run_dir: str
@@ -209,6 +209,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Compare:
+    """Each model alone and both together, over seeds (`general.mode=compare`)."""
+
+    seeds: Annotated[Indices, Field(min_length=1)]
+    redraw_data: bool
+
+
+@dataclass(frozen=True, config=STRICT)
 class Source:
     """Import paths `package.module:Class` that take the registry's place."""
 
@@ -250,4 +258,5 @@ class Settings:
     model: Model
     trainer: Trainer
     evaluation: Evaluation
+    compare: Compare
     migration: Migration
