@@ -19,6 +19,13 @@ from experiment.data.generation import (
     stability_warnings,
 )
 from experiment.data.importing import import_data
+from experiment.data.observations import (
+    ObservationPlan,
+    Observed,
+    nearest_cells,
+    observation_plan,
+    with_noise,
+)
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -32,6 +39,8 @@ __all__ = [
     "ChannelPlan",
     "ForeignScene",
     "GrowthCheck",
+    "ObservationPlan",
+    "Observed",
     "Scene",
     "Simulator",
     "TrajectoryStore",
@@ -43,11 +52,14 @@ __all__ = [
     "data_are_imported",
     "generate",
     "import_data",
+    "nearest_cells",
     "network_arguments",
+    "observation_plan",
     "open_scene",
     "read_trajectory",
     "sample_order",
     "scene_description",
     "scene_path",
     "stability_warnings",
+    "with_noise",
 ]

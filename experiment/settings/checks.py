@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
+from experiment.settings.masks import impossible_observations
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
@@ -75,6 +76,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from grid
     if not grid:
         yield from _impossible_parameters(settings)
+        yield from impossible_observations(settings)
     yield from _impossible_simulations(settings)
     yield from _impossible_teaching(settings)
     yield from _impossible_architecture(settings)

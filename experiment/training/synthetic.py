@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiment.data import WindowCounts
+from experiment.data import WindowCounts, observation_plan
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
@@ -61,6 +61,7 @@ class SyntheticTraining:
             settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
         )
         self._begun = False
+        self._masked = observation_plan(settings) is not None
         #: Windows of each kind; None as long as no trajectory was handed over.
         self._counts: WindowCounts | None = None
 
@@ -192,11 +193,16 @@ class SyntheticTraining:
     def _steps(self) -> Iterator[float]:
         """Steps on all batches that are left of the epoch, and their losses."""
         counts = self._counts
+        observed = self.train_loader.observed() if self._masked else None
+        first = 0
         if counts is None or not counts.real or not counts.generated:
             kind = "real" if counts is None or counts.real else "generated"
             for windows in self.train_loader:
-                loss = self.learner.step(windows, self._check)
                 samples = self.learner.samples(windows)
+                # Where all was observed, learners are called as if masks didn't exist.
+                mask = () if observed is None else (observed[first : first + samples],)
+                first += samples
+                loss = self.learner.step(windows, self._check, *mask)
                 self._count(loss, samples)
                 self._log.state = self.state.term(kind, loss * samples, samples)
                 yield loss
@@ -204,11 +210,13 @@ class SyntheticTraining:
         generated = self.train_loader.generated()
         factors = term_weights(self.settings, SYNTHETIC, counts)
         weights = window_weights(factors, counts, generated)
-        first = 0
         for windows in self.train_loader:
             part = slice(first, first + self.learner.samples(windows))
             first = part.stop
-            losses = self.learner.step_weighted(windows, weights[part], self._check)
+            mask = () if observed is None else (observed[part],)
+            losses = self.learner.step_weighted(
+                windows, weights[part], self._check, *mask
+            )
             loss = float(np.mean(weights[part] * losses))
             self._count(loss, len(losses))
             for kind, own in (

@@ -37,6 +37,8 @@ class PhysicalLearner(training.PhysicalLearner):
         model: The PDE.
         windows: Those that each term of the loss is taken over, by `REAL` and
             `INTERACTION`, `(batch, time, x, ..., vector)`.
+        masks: What was observed of the real windows: steps, bool `(batch, step)`, and
+            cells, bool `(batch, x, ...)`; empty if everything was.
     """
 
     def __init__(self, settings: Settings, dataset: PhiMLDataset) -> None:
@@ -51,12 +53,18 @@ class PhysicalLearner(training.PhysicalLearner):
         self._bits = precision_bits(settings.general.precision)
         self._choose()
         self._real = self.windows[REAL]
-        self._compiled = math.jit_compile(self._loss)
+        self.masks = self._read_masks()
+        self._jax = settings.migration.phiml_backend == "jax"
+        self._compiled, self._slopes = self._compile(self._loss)
+        self._masked = self._compile(self._observed_loss) if self.masks else None
+
+    def _compile(self, loss: Any) -> tuple[Any, Any]:
+        """A loss, compiled, and its gradient by the parameters."""
+        compiled = math.jit_compile(loss)
         # torch can't trace a gradient; there it follows the compiled loss.
-        jax = settings.migration.phiml_backend == "jax"
-        loss = self._loss if jax else self._compiled
-        slopes: Any = math.gradient(loss, "unbounded", get_output=False)
-        self._slopes = math.jit_compile(slopes) if jax else slopes
+        own = loss if self._jax else compiled
+        slopes: Any = math.gradient(own, "unbounded", get_output=False)
+        return compiled, math.jit_compile(slopes) if self._jax else slopes
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
@@ -74,8 +82,7 @@ class PhysicalLearner(training.PhysicalLearner):
             if only is None:
                 loss = self._weighted(tensors)
             else:
-                windows = self._real if only == REAL else self.windows[only]
-                loss = self._compiled(windows, tensors)
+                loss = self._loss_of(only, tensors)
             detached: Any = math.stop_gradient(loss)
             return float(detached)
 
@@ -84,8 +91,8 @@ class PhysicalLearner(training.PhysicalLearner):
         total: dict[str, np.ndarray] = {}
         with self._backend, math.precision(self._bits):
             tensors = self._tensors(unbounded)
-            for kind, windows in self.windows.items():
-                slopes = self._arrays(self._slopes(windows, tensors))
+            for kind in self.windows:
+                slopes = self._arrays(self._loss_of(kind, tensors, slopes=True))
                 for name, slope in slopes.items():
                     own = self._factors[kind] * slope
                     total[name] = total[name] + own if name in total else own
@@ -139,9 +146,17 @@ class PhysicalLearner(training.PhysicalLearner):
     def _weighted(self, unbounded: Fields) -> Any:
         """The sum of both terms."""
         total: Any = 0.0
-        for kind, windows in self.windows.items():
-            total = total + self._factors[kind] * self._compiled(windows, unbounded)
+        for kind in self.windows:
+            total = total + self._factors[kind] * self._loss_of(kind, unbounded)
         return total
+
+    def _loss_of(self, kind: str, unbounded: Fields, *, slopes: bool = False) -> Any:
+        """The mean over the windows of one kind, or its gradient; real ones may be
+        masked."""
+        windows = self._real if kind == REAL else self.windows[kind]
+        if kind == REAL and self._masked is not None:
+            return self._masked[slopes](windows, *self.masks, unbounded)
+        return (self._slopes if slopes else self._compiled)(windows, unbounded)
 
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
@@ -155,6 +170,42 @@ class PhysicalLearner(training.PhysicalLearner):
             count = sum(e.shape.volume for e in errors)
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
         return total / len(targets)
+
+    def _observed_loss(
+        self, windows: Any, steps: Any, cells: Any, unbounded: Fields
+    ) -> Any:
+        """The mean over windows of the mean squared error over what was observed.
+
+        Of a window: the mean over its observed steps of the mean over its observed
+        cells and the components of all dynamic fields.
+        """
+        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+        parameters = self.model.parameters(known)
+        state, *targets = [self._fields(frame) for frame in windows.time]
+        number: Any = math.sum(cells, cells.shape.spatial)
+        total: Any = 0.0
+        for step, target in enumerate(targets):
+            state = self.model.step(state, parameters)
+            mask, error, components = cells & steps.step[step], 0.0, 0
+            for name in self._plan.dynamic_fields:
+                apart: Any = math.where(mask, state[name] - target[name], 0.0)
+                error = error + math.sum(apart**2, apart.shape.without("batch"))
+                components += apart.shape.channel.volume or 1
+            total = total + error / (number * components)
+        return math.mean(total / math.sum(steps, "step"), "batch")
+
+    def _read_masks(self) -> tuple[Any, ...]:
+        """Observed steps and cells of the real windows; empty if all was observed."""
+        real, _ = self._dataset.windows.chosen(self._training.windows)
+        seen = self._dataset.windows.observed(real)
+        if seen is None:
+            return ()
+        axes = spatial(*self.model.equation.axes)
+        with self._backend:
+            return (
+                math.tensor(seen.steps, batch("batch,step")),
+                math.tensor(seen.cells_of_each(), batch("batch"), axes),
+            )
 
     def _choose(self) -> None:
         """Reads the windows that the terms of the loss are taken over."""
