@@ -20,6 +20,13 @@ from experiment.data.generation import (
     stability_warnings,
 )
 from experiment.data.importing import import_data
+from experiment.data.observations import (
+    ObservationPlan,
+    Observed,
+    nearest_cells,
+    observation_plan,
+    with_noise,
+)
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -33,6 +40,8 @@ __all__ = [
     "ChannelPlan",
     "ForeignScene",
     "GrowthCheck",
+    "ObservationPlan",
+    "Observed",
     "Scene",
     "Simulator",
     "TrajectoryStore",
@@ -45,11 +54,14 @@ __all__ = [
     "frame_shape",
     "generate",
     "import_data",
+    "nearest_cells",
     "network_arguments",
+    "observation_plan",
     "open_scene",
     "read_trajectory",
     "sample_order",
     "scene_description",
     "scene_path",
     "stability_warnings",
+    "with_noise",
 ]

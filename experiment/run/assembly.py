@@ -19,6 +19,7 @@ from experiment.settings import (
     implementation,
     parameter_ranges,
     source_of,
+    without_observations,
 )
 from experiment.system import Progress
 from experiment.training import (
@@ -162,8 +163,12 @@ def build_synthetic_training(
     )
     validate = None
     if trainer.val_sim:
+        # All of it, as it was simulated or measured: what is judged by is never masked.
         validate = parts.build_loader(
-            settings, trainer.val_sim, shuffle=False, progress=progress
+            without_observations(settings),
+            trainer.val_sim,
+            shuffle=False,
+            progress=progress,
         )
     model = parts.build_model(settings)
     learner = parts.build_synthetic_learner(settings, model)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
 from experiment.settings.comparing import impossible_comparison
+from experiment.settings.masks import impossible_observations
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
@@ -77,6 +78,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from grid
     if not grid:
         yield from _impossible_parameters(settings)
+        yield from impossible_observations(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)

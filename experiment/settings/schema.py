@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from experiment.equations import AnyEquation, LearnableParameter
+from experiment.settings.observations import Observations
 from experiment.settings.registry import ARCHITECTURES, VALUES
 from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
 
@@ -64,6 +65,7 @@ class Data:
     overwrite: bool
     source: str | None
     source_names: dict[Name, Name] | None
+    observations: Observations
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -45,6 +45,13 @@ def _impossible_curriculum(settings: Settings) -> Iterator[str]:
                 f" = {steps}; expected at most that, or `trainer.rollout_schedule="
                 "constant`."
             )
+    in_time = settings.data.observations.time.kind
+    if trainer.rollout_schedule != "constant" and in_time != "all":
+        yield (
+            f"`trainer.rollout_schedule` is {trainer.rollout_schedule} with"
+            f" `data.observations.time.kind` = {in_time}: the first steps of a window"
+            " may not have been observed; use constant, or observe all frames."
+        )
     for key, frames, steps in (
         ("generated_frames", hybrid.generated_frames, trainer.rollout_steps),
         ("predicted_frames", hybrid.predicted_frames, own or trainer.rollout_steps),

@@ -106,8 +106,7 @@ class HybridTraining:
         Raises:
             TrainingError: They are not finite.
         """
-        data, hybrid = self.settings.data, self.settings.trainer.hybrid
-        frames = hybrid.generated_frames or data.trajectory_length
+        frames = generated_frames(self.settings)
         parameters = self.physical.parameters
         generated = self.physical.learner.rollout(parameters, states, frames)
         _refuse_not_finite(generated, "the physical model's roll-out", cycle)
@@ -184,6 +183,12 @@ def generated_count(settings: Settings) -> int:
         return settings.trainer.hybrid.trajectories
     share = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
     return max(1, round(share))
+
+
+def generated_frames(settings: Settings) -> int:
+    """Frames of each generated simulation: by default as many as the data have."""
+    hybrid = settings.trainer.hybrid
+    return hybrid.generated_frames or settings.data.trajectory_length
 
 
 def new_states(settings: Settings, cycle: int) -> np.ndarray:

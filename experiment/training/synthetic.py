@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiment.data import WindowCounts
+from experiment.data import Observed, WindowCounts, observation_plan
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
@@ -62,6 +62,7 @@ class SyntheticTraining:
             settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
         )
         self._begun = False
+        self._masked = observation_plan(settings) is not None
         #: Windows of each kind; None as long as no trajectory was handed over.
         self._counts: WindowCounts | None = None
 
@@ -200,11 +201,15 @@ class SyntheticTraining:
     def _steps(self) -> Iterator[float]:
         """Steps on all batches that are left of the epoch, and their losses."""
         counts = self._counts
+        observed = self.train_loader.observed() if self._masked else None
+        first = 0
         if counts is None or not counts.real or not counts.generated:
             kind = "real" if counts is None or counts.real else "generated"
             for windows in self.train_loader:
                 samples = self.learner.samples(windows)
-                loss = self.learner.step(windows, self._check, **self._noise(samples))
+                more = self._more(samples, observed, first)
+                first += samples
+                loss = self.learner.step(windows, self._check, **more)
                 self._count(loss, samples)
                 self._log.state = self.state.term(kind, loss * samples, samples)
                 yield loss
@@ -212,13 +217,12 @@ class SyntheticTraining:
         generated = self.train_loader.generated()
         factors = term_weights(self.settings, SYNTHETIC, counts)
         weights = window_weights(factors, counts, generated)
-        first = 0
         for windows in self.train_loader:
             part = slice(first, first + self.learner.samples(windows))
             first = part.stop
+            more = self._more(part.stop - part.start, observed, part.start)
             losses = self.learner.step_weighted(
-                *(windows, weights[part], self._check),
-                **self._noise(part.stop - part.start),
+                windows, weights[part], self._check, **more
             )
             loss = float(np.mean(weights[part] * losses))
             self._count(loss, len(losses))
@@ -230,11 +234,21 @@ class SyntheticTraining:
                 self._log.state = self.state.term(kind, total, int(own.sum()))
             yield loss
 
-    def _noise(self, windows: int) -> dict[str, np.ndarray]:
-        """The argument of a step that adds noise, if any is to be added."""
-        state = self.state
-        noise = input_noise(self.settings, state.epoch, state.position, windows)
-        return {} if noise is None else {"noise": noise}
+    def _more(
+        self, samples: int, observed: Observed | None, first: int
+    ) -> dict[str, Any]:
+        """Further arguments of a step on some windows of the epoch.
+
+        Where all was observed and nothing is noisy, learners are called as if masks and
+        noise didn't exist.
+        """
+        state, more = self.state, {}
+        noise = input_noise(self.settings, state.epoch, state.position, samples)
+        if observed is not None:
+            more["observed"] = observed[first : first + samples]
+        if noise is not None:
+            more["noise"] = noise
+        return more
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""

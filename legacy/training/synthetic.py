@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from experiment import training
-from experiment.data import channel_plan
+from experiment.data import Observed, channel_plan
 from experiment.settings import Settings
 from experiment.training import LearnerState, LossCheck
 from legacy.models import export_weights, import_weights
-from legacy.training.loss import rollout_loss, rollout_losses
+from legacy.training.loss import observed_losses, rollout_loss, rollout_losses
 
 
 class SyntheticLearner(training.SyntheticLearner):
@@ -53,24 +53,25 @@ class SyntheticLearner(training.SyntheticLearner):
         self,
         windows: torch.Tensor,
         check: LossCheck,
+        observed: Observed | None = None,
         noise: np.ndarray | None = None,
     ) -> float:
         """See `SyntheticLearner.step`."""
         self.optimiser.zero_grad()
-        return self._apply(self._loss(self._to_learn(windows, noise)), check)
+        windows = self._to_learn(windows, noise)
+        return self._apply(self._loss(windows, observed), check)
 
     def step_weighted(
         self,
         windows: torch.Tensor,
         weights: np.ndarray,
         check: LossCheck,
+        observed: Observed | None = None,
         noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self.optimiser.zero_grad()
-        windows = self._to_learn(windows, noise).to(self._device)
-        with self._autocast():
-            losses = rollout_losses(self.model, windows, self._dynamic)
+        losses = self._losses(self._to_learn(windows, noise), observed)
         self._apply((losses * torch.from_numpy(weights).to(losses)).mean(), check)
         return losses.detach().cpu().numpy().astype(np.float64)
 
@@ -95,15 +96,30 @@ class SyntheticLearner(training.SyntheticLearner):
         self.optimiser.step()
         return value
 
-    def loss(self, windows: torch.Tensor) -> float:
+    def loss(self, windows: torch.Tensor, observed: Observed | None = None) -> float:
         """See `SyntheticLearner.loss`."""
         with torch.no_grad():
-            return self._loss(windows).item()
+            return self._loss(windows, observed).item()
 
-    def _loss(self, windows: torch.Tensor) -> torch.Tensor:
+    def _loss(self, windows: torch.Tensor, observed: Observed | None) -> torch.Tensor:
+        if observed is not None:
+            return self._losses(windows, observed).mean()
         windows = windows.to(self._device)
         with self._autocast():
             return rollout_loss(self.model, windows, self._dynamic)
+
+    def _losses(self, windows: torch.Tensor, observed: Observed | None) -> torch.Tensor:
+        """The loss of every window, `(batch,)`."""
+        windows = windows.to(self._device)
+        with self._autocast():
+            if observed is None:
+                return rollout_losses(self.model, windows, self._dynamic)
+            steps = observed.steps[:, : windows.shape[2] - 1]
+            masks = (
+                torch.from_numpy(mask).to(self._device)
+                for mask in (steps, observed.cells_of_each())
+            )
+            return observed_losses(self.model, windows, self._dynamic, *masks)
 
     def _autocast(self) -> torch.autocast:
         kind = self._device.type
