@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from experiment.system import STRICT, Positive
+from experiment.equations.expressions import evaluate_expression
+from experiment.system import STRICT, Positive, SettingsError
 
 Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
@@ -103,6 +104,40 @@ class Equation(ABC):
     def impossible(self) -> Iterator[str]:
         """What the values together do not allow, a sentence each."""
         yield from ()
+
+    def coefficient(self, name: str, value: str | float) -> np.ndarray:
+        """A coefficient at every cell, float64 `(x, y, ...)`.
+
+        Args:
+            name: Its key in `pde_params`.
+            value: A number, or an expression of the position.
+
+        Raises:
+            SettingsError: The expression can't be computed.
+        """
+        key = f"model.physical.pde_params.{name}"
+        return evaluate_expression(value, key, self.positions)
+
+    def impossible_coefficient(
+        self, name: str, value: str | float, *, negative: bool
+    ) -> Iterator[str]:
+        """Says why a coefficient can't be computed, or that it is negative.
+
+        Args:
+            name: Its key in `pde_params`.
+            value: A number, or an expression of the position.
+            negative: Whether it may be.
+        """
+        try:
+            lowest = self.coefficient(name, value).min()
+        except SettingsError as error:
+            yield str(error)
+            return
+        if lowest < 0 and not negative:
+            yield (
+                f"`model.physical.pde_params.{name}` falls to {lowest:.3g}"
+                f" {self.units[name]}; a {name} must not be negative."
+            )
 
     @abstractmethod
     def stability_warnings(self, initial: Sequence[State]) -> list[str]:
