@@ -25,18 +25,21 @@ NUDGES = tuple(n * 2.0**-52 for n in (-8, -1, 1, 8))
 
 
 def case_names() -> list[CaseName]:
-    """Every experiment, in float64."""
-    return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+    """Every equation and each of its forms of diffusion, in float64."""
+    others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
+    return [_case(e, form) for e, form in [*((e, "") for e in EXPERIMENTS), *others]]
 
 
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, the other form of diffusion, and what only this has."""
-    others = [
-        CaseName(e, "convnet", "float64", batch_norm=False, diffusion=form)
-        for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
-    ]
-    line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-    return [*case_names(), *others, line]
+    """Those of `case_names`, other dimensions, and other parameters."""
+    more = ("burgers_1d", "burgers_3d", "advection_modulation")
+    return [*case_names(), *map(_case, more)]
+
+
+def _case(experiment: str, diffusion: str = "") -> CaseName:
+    return CaseName(
+        experiment, "convnet", "float64", batch_norm=False, diffusion=diffusion
+    )
 
 
 class PhysicsCase:
