@@ -87,6 +87,12 @@ class Advection(Equation):
         """Infinite: semi-Lagrangian advection is stable at any speed."""
         return float("inf")
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """See `Equation.kept_by_a_step`."""
+        # The values at all corners of a cell.
+        return 2 ** len(self.axes)
+
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
         if len(self.axes) == 1:

@@ -101,6 +101,14 @@ class Equation(ABC):
     def stability_limit(self, name: str) -> float:
         """The largest value of a parameter at which the scheme is stable, or inf."""
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """Arrays of its dynamic fields that a step keeps for its gradient, at least.
+
+        For the estimate of memory; one, the state, if an equation doesn't say.
+        """
+        return 1
+
     def impossible(self) -> Iterator[str]:
         """What the values together do not allow, a sentence each."""
         yield from ()
@@ -162,6 +170,14 @@ class Equation(ABC):
             f" {courant:.2f}; expected at most 2. Semi-Lagrangian advection stays"
             " stable but loses accuracy: lower `model.physical.dt`."
         ]
+
+    def kept_by_diffusion(self, substeps: int, form: DiffusionForm) -> int:
+        """Arrays that explicit steps of diffusion keep, see `kept_by_a_step`.
+
+        In `divergence` the difference and the flux along each axis, in `laplacian` the
+        Laplacian.
+        """
+        return substeps * (2 * len(self.axes) if form == "divergence" else 1)
 
     def diffusion_limit(self, substeps: int) -> float:
         """The largest coefficient k that explicit Euler steps are stable at.

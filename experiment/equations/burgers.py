@@ -72,6 +72,14 @@ class Burgers(Equation):
         """Explicit diffusion: `sum over axes of nu dt / (substeps dx^2) <= 1/2`."""
         return self.diffusion_limit(self.pde_params.diffusion_substeps)
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """See `Equation.kept_by_a_step`."""
+        params = self.pde_params
+        diffusion = self.kept_by_diffusion(params.diffusion_substeps, params.diffusion)
+        # Advection takes the values at all corners of a cell.
+        return 2 ** len(self.axes) + diffusion
+
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
         value = self.pde_params.viscosity

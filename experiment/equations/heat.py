@@ -70,6 +70,12 @@ class Heat(Equation):
         """Explicit diffusion: `sum over axes of kappa dt / (substeps dx^2) <= 1/2`."""
         return self.diffusion_limit(self.pde_params.diffusion_substeps)
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """See `Equation.kept_by_a_step`."""
+        params = self.pde_params
+        return self.kept_by_diffusion(params.diffusion_substeps, params.diffusion)
+
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
         value = self.pde_params.diffusivity
