@@ -110,4 +110,6 @@ class Advection(Equation):
         scale = np.ones(tuple(self.resolution.values()))
         for name in self.parameters:
             scale = scale * self.true_parameter(name)
-        return self.courant_warnings([s["velocity"] * scale[..., None] for s in initial])
+        return self.courant_warnings(
+            [s["velocity"] * scale[..., None] for s in initial]
+        )

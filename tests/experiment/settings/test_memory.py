@@ -30,8 +30,8 @@ def test_what_is_counted() -> None:
     """By hand, for 16^3 cells of 3 components in 32 bits, 8 training simulations.
 
     The U-Net has four convolutions of 16 channels at each of the three upper levels and
-    two at the lowest; each has an input and an output. A step of the physics keeps the 8
-    corners of a cell, and a difference and a flux along 3 axes in 5 substeps.
+    two at the lowest; each has an input and an output. A step of the physics keeps the
+    8 corners of a cell, and a difference and a flux along 3 axes in 5 substeps.
     """
     cells, number = 16**3, 4
     widths = 4 * 16 * (1 + 1 / 8 + 1 / 64) + 2 * 16 / 512
