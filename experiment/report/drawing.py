@@ -28,6 +28,15 @@ def unit_of(channel: str, settings: Settings) -> str:
     equation = settings.model.physical
     unit = equation.units[channel.split(".")[0]]
     unit = unit.replace("^rank", f"^{len(equation.axes)}").replace("^1", "")
+    return _raised(unit)
+
+
+def with_unit(name: str, unit: str) -> str:
+    """What an axis says: `viscosity in m²/s`; the name alone without a unit, `1`."""
+    return name if unit == "1" else f"{name} in {_raised(unit)}"
+
+
+def _raised(unit: str) -> str:
     return unit.replace("^2", "²").replace("^3", "³")
 
 

@@ -7,7 +7,12 @@ from matplotlib.figure import Figure
 
 from experiment.equations import Domain
 from experiment.evaluation import RecoveredParameter, Rollout
-from experiment.report.drawing import compared, save_figure, show_field
+from experiment.report.drawing import (
+    compared,
+    save_figure,
+    show_field,
+    with_unit,
+)
 from experiment.settings import Settings
 
 _STYLES = {"truth": "k-", "guess": "C1--", "found": "C2-"}
@@ -61,10 +66,10 @@ def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) 
         if known and side != "truth":
             error = finite - parameter.truth
             grid[1, 0].plot(x, error, _STYLES[side], label=f"{side} - truth")
-    grid[0, 0].set_ylabel(f"{parameter.name} in {parameter.unit}")
+    grid[0, 0].set_ylabel(with_unit(parameter.name, parameter.unit))
     grid[0, 0].set_title(f"{parameter.name}, recovered by the physical model")
     if known:
-        grid[1, 0].set_ylabel(f"error in {parameter.unit}")
+        grid[1, 0].set_ylabel(with_unit("error", parameter.unit))
     for axes in grid[:, 0]:
         axes.grid(alpha=0.3)
         axes.legend()

@@ -7,7 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.evaluation import RecoveredParameter
-from experiment.report.drawing import largest_size, save_figure, show_field
+from experiment.report.drawing import (
+    largest_size,
+    save_figure,
+    show_field,
+    with_unit,
+)
 from experiment.report.lines import draw_profile
 from experiment.report.volumes import middle_slices
 from experiment.settings import Settings
@@ -46,7 +51,8 @@ def _draw_plane(parameter: RecoveredParameter, settings: Settings, path: Path) -
     for axes, (title, field, scale, colours) in zip(grid.flat, panels, strict=True):
         image = show_field(axes, field, domain, scale, colours)
         axes.set_title(title, fontsize="medium")
-        figure.colorbar(image, ax=axes, label=f"{parameter.name} in {parameter.unit}")
+        label = with_unit(parameter.name, parameter.unit)
+        figure.colorbar(image, ax=axes, label=label)
     for axes in grid[:, 0]:
         axes.set_ylabel("y in m")
     for axes in grid[-1, :]:
@@ -66,7 +72,7 @@ def _draw_slices(parameter: RecoveredParameter, settings: Settings, path: Path) 
             image = plane.show(axes, field, scale, colours)
             axes.set_title(plane.title, fontsize="medium")
         row[0].set_title(f"{title}\n{planes[0].title}", fontsize="medium")
-        label = f"{parameter.name} in {parameter.unit}"
+        label = with_unit(parameter.name, parameter.unit)
         figure.colorbar(image, ax=list(row), label=label)
     figure.suptitle(_heading(parameter))
     save_figure(figure, path)

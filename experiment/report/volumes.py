@@ -67,7 +67,7 @@ def middle_slices(equation: Equation) -> Iterator[Slice]:
 def draw_slices(
     rollout: Rollout, settings: Settings, shown: tuple[str, str], path: Path
 ) -> None:
-    """Rows reference, forecast, error; columns three planes, halfway and at the end.
+    """Rows reference, forecast, error; columns three planes, early and at the end.
 
     One scale for reference and forecast.
 
@@ -80,7 +80,7 @@ def draw_slices(
     comparison, equation = compared(rollout, settings, shown), settings.model.physical
     last = len(rollout.reference) - 1
     columns = [
-        (t, p) for t in (max(1, last // 2), last) for p in middle_slices(equation)
+        (t, p) for t in (max(1, last // 4), last) for p in middle_slices(equation)
     ]
     figure = Figure(figsize=(15, 7.6), layout="constrained")
     grid = figure.subplots(3, len(columns))
