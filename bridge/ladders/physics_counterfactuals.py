@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
@@ -157,16 +158,19 @@ def of_terms(
             (NO_REGULARISATION, None),
             (OTHER_REGULARISATION[kind], other),
         ):
-            wrong[name] = lambda k=faulty: _regularised(case, k, steps)
+            wrong[name] = lambda k=faulty: _shortened(_regularised(case, k), steps)
     return wrong
 
 
-def _regularised(
-    case: PhysicsCase, kind: str | None, steps: int | None
-) -> PhysicalLearner:
-    learner = case.control(regularisation=kind)
+def _shortened(learner: PhysicalLearner, steps: int | None) -> PhysicalLearner:
     learner.rollout_steps = steps
     return learner
+
+
+@lru_cache(maxsize=2)
+def _regularised(case: PhysicsCase, kind: str | None) -> PhysicalLearner:
+    """A learner of the control; kept, as its first loss is compiled."""
+    return case.control(regularisation=kind)
 
 
 def walled(case: PhysicsCase) -> PhysicalLearner:

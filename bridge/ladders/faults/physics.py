@@ -152,7 +152,7 @@ FAULTS = (
     ),
     *(
         _fault(names.MEAN, "P1", case, phiml_port.physics.stencils, "face_value", _mean)
-        for case in (_BURGERS, _HEAT, _LINE, _CUBE)
+        for case in (_BURGERS, _HEAT, _LINE)
     ),
     _fault(names.AXIS, "P1", _CUBE, BurgersModel, "__init__", _without_an_axis),
     _fault(
