@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
-from experiment.settings.masks import impossible_observations
+from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
@@ -52,6 +52,7 @@ def settings_warnings(settings: Settings) -> list[str]:
             f"simulations {leaked} are in `trainer.train_sim` and in"
             " `trainer.val_sim`: the validation loss is not of unseen data"
         )
+    warnings += observation_warnings(settings)
     return warnings
 
 

@@ -195,8 +195,9 @@ class PhysicalLearner(ABC):
     def loss(self, unbounded: Unbounded, *, only: str | None = None) -> float:
         """Mean over roll-out steps of the mean squared error of the dynamic channels.
 
-        Of a real window, over the steps and cells that were observed. Real and predicted windows, those that `Windows.chosen` names, are a term each:
-        the sum of both means as `term_weights` has it.
+        Of a real window, over the steps and cells that were observed. Real and
+        predicted windows, those that `Windows.chosen` names, are a term each: the sum
+        of both means as `term_weights` has it.
 
         Args:
             unbounded: The parameters.

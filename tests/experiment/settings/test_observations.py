@@ -162,7 +162,7 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
         ((f"{TIME}.kind=frames", f"{TIME}.frames=[]"), r"time\.frames` is \[\]"),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [0.3, 0.4]}}"),
-            r"`data\.observations\.space` sees no cell: no centre .* x 0\.5 m, y 0\.5 m",
+            r"`data\.observations\.space` sees no cell: no centre .* x 0\.5 m, y 0\.5",
         ),
         (
             (f"{SPACE}.kind=centre", f"{SPACE}.fraction=0.01"),
@@ -170,8 +170,8 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
         ),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [0.0, 9.0]}}"),
-            r"space\.box\.x` is \[0, 9\]; expected two numbers in m that rise, from 0 to"
-            r" 8 \(`model\.physical\.domain\.x`\)",
+            r"space\.box\.x` is \[0, 9\]; expected two numbers in m that rise, from 0"
+            r" to 8 \(`model\.physical\.domain\.x`\)",
         ),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [3.0, 2.0]}}"),
