@@ -20,7 +20,8 @@ class Reference:
 
     Args:
         model: Maps `(batch, vector, x, ...)` to the next state; has `network`, `plan`.
-        windows: `(window, vector, time, x, ...)`.
+        windows: `(window, vector, time, x, ...)`; targets that were not observed are
+            NaN.
         settings: The settings of the case.
         optimiser: Its class.
         options: What it gets other than the semantics ask for.
@@ -66,12 +67,14 @@ class Reference:
             windows: A batch.
             weights: What each window counts in the mean, `(batch,)`.
         """
-        state, errors = windows[:, :, 0], []
+        state, errors, seen = windows[:, :, 0], [], []
         for target in windows[:, :, 1:].unbind(2):
-            state = self.model(state)
-            error = (state - target)[:, list(self.model.plan.dynamic)]
-            errors.append(error.square().flatten(1).mean(1))
-        each = torch.stack(errors).mean(0)
+            state, dynamic = self.model(state), list(self.model.plan.dynamic)
+            seen.append(~target[:, dynamic].isnan())
+            error = torch.where(seen[-1], state[:, dynamic] - target[:, dynamic], 0)
+            errors.append(error.square().flatten(1).sum(1))
+        number = torch.stack([mask.flatten(1).sum(1) for mask in seen]).sum(0)
+        each = torch.stack(errors).sum(0) / number
         self.each, loss = each.detach(), (weights * each).mean()
         slopes = torch.autograd.grad(loss, self.parameters)
         limit = self.recipe.clip_norm or float("inf")
