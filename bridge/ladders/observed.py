@@ -50,6 +50,11 @@ def other_axis(cells: np.ndarray) -> np.ndarray:
     return cells[y * shape[0] // shape[1], x * shape[1] // shape[0]]
 
 
+def was_observed(frame: int) -> bool:
+    """Whether a frame was observed."""
+    return frame in _FRAMES
+
+
 def steps_of(settings: Settings) -> dict[int, list[bool]]:
     """Which targets of each window of a simulation were observed, by its start."""
     steps, windows = settings.trainer.rollout_steps, {}
@@ -75,6 +80,28 @@ def with_holes(windows: np.ndarray, masks: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(holes)
 
 
+def noisy(
+    settings: Settings, number: int, channels: Mapping[str, list[int]]
+) -> np.ndarray:
+    """A simulation with noise `(time, vector, x, ...)`.
+
+    Args:
+        settings: The settings of the case.
+        number: The number of the simulation.
+        channels: Positions of the channels of each dynamic field.
+    """
+    seen = settings.data.observations
+    exact = np.moveaxis(read_trajectory(settings, number), -1, 1)
+    values, generator = exact.copy(), np.random.default_rng([seen.noise_seed, number])
+    for own in channels.values():
+        # Drawn with the components last.
+        field = np.moveaxis(exact[:, own], 1, -1).astype(np.float64, order="C")
+        size = seen.noise * np.sqrt(np.mean(field**2))
+        field = field + size * generator.standard_normal(field.shape)
+        values[:, own] = np.moveaxis(field, -1, 1)
+    return values
+
+
 def measured(settings: Settings, channels: Mapping[str, list[int]]) -> np.ndarray:
     """All training windows as they were measured `(window, vector, time, x, ...)`.
 
@@ -82,21 +109,12 @@ def measured(settings: Settings, channels: Mapping[str, list[int]]) -> np.ndarra
         settings: The settings of the case.
         channels: Positions of the channels of each dynamic field.
     """
-    seen, windows = settings.data.observations, []
+    windows, frames = [], settings.trainer.rollout_steps + 1
     for number in settings.trainer.train_sim:
-        values = np.moveaxis(read_trajectory(settings, number), -1, 1)
-        generator = np.random.default_rng([seen.noise_seed, number])
-        exact, values = values, values.copy()
-        for own in channels.values():
-            # Drawn with the components last.
-            field = np.moveaxis(exact[:, own], 1, -1).astype(np.float64, order="C")
-            size = seen.noise * np.sqrt(np.mean(field**2))
-            field = field + size * generator.standard_normal(field.shape)
-            values[:, own] = np.moveaxis(field, -1, 1)
-        frames = settings.trainer.rollout_steps + 1
+        values = noisy(settings, number, channels)
         for start in steps_of(settings):
             window = np.moveaxis(values[start : start + frames], 1, 0).copy()
-            if seen.initial == "nearest":
+            if settings.data.observations.initial == "nearest":
                 _fill(window, [i for own in channels.values() for i in own], settings)
             windows.append(window)
     return np.stack(windows)

@@ -15,9 +15,15 @@ from bridge.harness import (
     failed,
     named,
 )
+from bridge.ladders import observed
 from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
-from bridge.ladders.physics_counterfactuals import TRUNCATED, truncated, variants
+from bridge.ladders.physics_counterfactuals import (
+    TRUNCATED,
+    of_observed_loss,
+    truncated,
+    variants,
+)
 from experiment.training import PhysicalLearner
 
 #: Windows, steps and cells of a loss, in round numbers.
@@ -65,9 +71,22 @@ def gradient_rung(case: PhysicsCase) -> Findings:
     control, candidate = case.control(), case.candidate()
     actual, expected = (np.array([s.loss(case.start)]) for s in (candidate, control))
     depth = case.depth * _OF_A_LOSS
-    yield compare(
+    wrong = of_observed_loss(case)
+    finding = compare(
         "loss of all windows", *(actual, expected, expected), factor=2, depth=depth
     )
+    yield named(finding, actual, expected, wrong)
+    if case.name.observed:
+        masks = observed.masks_of(case.settings)
+        reference = np.array([case.observed_loss(masks)])
+        for side, value in (("candidate", actual), ("control", expected)):
+            finding = compare(
+                f"loss of all windows, {side} beside the reference",
+                *(value, reference, reference),
+                factor=2,
+                depth=depth,
+            )
+            yield named(finding, value, reference, wrong)
     slopes = candidate.gradient(case.start)
     for name, reference in control.gradient(case.start).items():
         actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)

@@ -8,7 +8,7 @@ import numpy as np
 import legacy.assemble
 import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
-from bridge.ladders.data_cases import DataCase
+from bridge.ladders.data_cases import DataCase, windows_of
 from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import DiffusionForm, Equation
@@ -36,13 +36,15 @@ def physics_names() -> list[CaseName]:
         for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
     ]
     line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-    return [*case_names(), *others, line]
+    seen = CaseName("burgers", "convnet", "float64", batch_norm=False, observed="known")
+    return [*case_names(), *others, line, seen]
 
 
 class PhysicsCase:
     """Both sides' physics on Scenes of an 11 x 13 grid, in float64."""
 
     def __init__(self, name: CaseName) -> None:
+        self.name = name
         # Kept, as its Scenes vanish with it.
         self._data = DataCase(name)
         base = self._data.settings
@@ -66,6 +68,24 @@ class PhysicsCase:
             for n, r in ranges.items()
         }
         self.states = training.new_states(self.settings, 0)
+
+    def observed_loss(self, masks: np.ndarray) -> float:
+        """The loss of all windows at the start, in NumPy, of a roll-out without masks.
+
+        Args:
+            masks: What is taken for observed, `(window, step, x, y)`.
+        """
+        windows = np.stack(windows_of(self._data.control()))
+        windows = np.moveaxis(windows, 1, -1)[..., list(self.plan.dynamic)]
+        states = np.moveaxis(np.stack(windows_of(self._data.control()))[:, :, 0], 1, -1)
+        known = {
+            n: r.bounded(self.start[n])
+            for n, r in parameter_ranges(self.settings).items()
+        }
+        rolled = self.control().rollout(known, states, windows.shape[1])
+        errors = np.square(rolled[..., list(self.plan.dynamic)] - windows)[:, 1:]
+        pairs = zip(errors, masks, strict=True)
+        return float(np.mean([error[mask].mean() for error, mask in pairs]))
 
     def control(self, equation: Equation | None = None) -> PhysicalLearner:
         """A new learner of the control; of another equation, if one is given."""
