@@ -36,6 +36,7 @@ class CaseName:
     `diffusion` is `model.physical.pde_params.diffusion`; empty, the experiment's own.
     `observed` is empty if all was; else `data.observations.initial` of a case with gaps
     in time and space, and noise.
+    `also` are further settings, `key=value`.
     """
 
     experiment: str
@@ -45,6 +46,7 @@ class CaseName:
     periodic: bool = True
     diffusion: str = ""
     observed: str = ""
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         extras = ("" if self.batch_norm else "-no-norm") + (
@@ -52,6 +54,7 @@ class CaseName:
         )
         extras += f"-{self.diffusion}" if self.diffusion else ""
         extras += f"-observed-{self.observed}" if self.observed else ""
+        extras += "".join(f"-{key.partition('=')[2]}" for key in self.also)
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
 
@@ -76,6 +79,7 @@ def case_settings(name: CaseName) -> Settings:
         overrides.append(f"{physics}.pde_params.diffusion={name.diffusion}")
     if name.observed:
         overrides += observed.overrides(name.observed)
+    overrides += name.also
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         base = compose(name.experiment)
         axes = base.model.physical.domain

@@ -55,7 +55,7 @@ def _masks(case: DataCase, loader: Any, side: str, access: str) -> Finding:
         return every[order]
 
     cells = names.cells_of(case.settings)
-    rows = real.any((2, 3))[..., None, None]
+    rows = np.any(real, (2, 3), keepdims=True)
     wrong: Counterfactuals = {
         names.IGNORED: lambda: in_order(np.ones_like(real)),
         names.OTHER_AXIS: lambda: in_order(rows & names.other_axis(cells)),

@@ -42,9 +42,13 @@ _OF_A_LOSS = 10_000
 
 def hybrid_names() -> list[CaseName]:
     """Those of `case_names`, and with gaps and noise in the data."""
-    names = case_names()
-    initials = zip(names, ("known", "nearest"), strict=True)
-    return [*names, *(replace(name, observed=initial) for name, initial in initials)]
+    return [
+        *case_names(),
+        *(
+            CaseName(e, "convnet", "float64", batch_norm=False, observed=initial)
+            for e, initial in (("burgers", "known"), ("advection", "nearest"))
+        ),
+    ]
 
 
 def _pairs(case: HybridCase) -> list[tuple[str, Recording, Recording]]:

@@ -21,9 +21,11 @@ from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import (
     TRUNCATED,
     of_observed_loss,
+    of_terms,
     truncated,
     variants,
 )
+from experiment.settings import parameter_ranges
 from experiment.training import PhysicalLearner
 
 #: Windows, steps and cells of a loss, in round numbers.
@@ -69,39 +71,57 @@ def _rolled(case: PhysicsCase, frames: int) -> Finding:
 def gradient_rung(case: PhysicsCase) -> Findings:
     """Loss, and its gradient by every parameter, through every step."""
     control, candidate = case.control(), case.candidate()
-    actual, expected = (np.array([s.loss(case.start)]) for s in (candidate, control))
     depth = case.depth * _OF_A_LOSS
-    wrong = of_observed_loss(case)
-    finding = compare(
-        "loss of all windows", *(actual, expected, expected), factor=2, depth=depth
-    )
-    yield named(finding, actual, expected, wrong)
-    if case.name.observed:
-        masks = observed.masks_of(case.settings)
-        reference = np.array([case.observed_loss(masks)])
-        for side, value in (("candidate", actual), ("control", expected)):
+    # Parameters that vary, so that their gradient counts too.
+    ranges = parameter_ranges(case.settings)
+    start = {n: ranges[n].unbounded(v) for n, v in case.parameters.items()}
+    # Of a window whose first target was not observed, the first step is nothing.
+    for steps in (None,) if case.name.observed else (None, 1):
+        control.rollout_steps = candidate.rollout_steps = steps
+        of = "whole windows" if steps is None else "their first step"
+        actual, expected = (np.array([s.loss(start)]) for s in (candidate, control))
+        finding = compare(
+            f"loss of {of}", *(actual, expected, expected), factor=2, depth=depth
+        )
+        wrong = of_terms(case, steps)
+        losses = {
+            name: lambda m=make: np.array([m().loss(start)])
+            for name, make in wrong.items()
+        }
+        every = {**losses, **of_observed_loss(case)}
+        yield named(finding, actual, expected, every)
+        yield from _beside_the_reference(case, actual, expected, depth)
+        slopes = candidate.gradient(start)
+        for name, reference in control.gradient(start).items():
+            actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
             finding = compare(
-                f"loss of all windows, {side} beside the reference",
-                *(value, reference, reference),
-                factor=2,
+                f"gradient by {name} of {of}",
+                *(actual, expected, expected),
+                factor=4,
                 depth=depth,
             )
-            yield named(finding, value, reference, wrong)
-    slopes = candidate.gradient(case.start)
-    for name, reference in control.gradient(case.start).items():
-        actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
+            cut = {
+                fault: lambda m=make, n=name: np.atleast_1d(m().gradient(start)[n])
+                for fault, make in {TRUNCATED: lambda: truncated(case), **wrong}.items()
+            }
+            yield named(finding, actual, expected, cut)
+
+
+def _beside_the_reference(
+    case: PhysicsCase, candidate: np.ndarray, control: np.ndarray, depth: float
+) -> Findings:
+    """Both sides' loss over what was observed, and the ladder's own."""
+    if not case.name.observed:
+        return
+    reference = np.array([case.observed_loss(observed.masks_of(case.settings))])
+    for side, value in (("candidate", candidate), ("control", control)):
         finding = compare(
-            f"gradient by {name}",
-            *(actual, expected, expected),
-            factor=4,
+            f"loss of whole windows, {side} beside the reference",
+            *(value, reference, reference),
+            factor=2,
             depth=depth,
         )
-        cut = {
-            TRUNCATED: lambda n=name: np.atleast_1d(
-                truncated(case).gradient(case.start)[n]
-            )
-        }
-        yield named(finding, actual, expected, cut)
+        yield named(finding, value, reference, of_observed_loss(case))
 
 
 def optimisation_rung(case: PhysicsCase) -> Findings:

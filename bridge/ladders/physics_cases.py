@@ -1,7 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -24,9 +24,34 @@ ITERATIONS, WINDOWS = 3, 18
 NUDGES = tuple(n * 2.0**-52 for n in (-8, -1, 1, 8))
 
 
+#: Lengths, numbers and terms that are neither the experiments' nor each other's.
+CURRICULUM = CaseName(
+    *("burgers", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.rollout_schedule=linear", "trainer.physical.rollout_steps=3"),
+        *("trainer.hybrid.trajectories=3", "trainer.hybrid.generated_frames=6"),
+        *("trainer.hybrid.predicted_frames=5", "trainer.physical.regularisation=tv"),
+        *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
+    ),
+)
+
+
 def case_names() -> list[CaseName]:
-    """Every experiment, in float64."""
-    return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+    """Every experiment, in float64, and a curriculum."""
+    every = [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+    return [*every, CURRICULUM]
+
+
+#: Heat with the square of the conductivity's gradient in the loss.
+SMOOTH = CaseName(
+    *("heat", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.physical.regularisation=l2", "trainer.physical.rollout_steps=1"),
+        "trainer.physical.regularisation_weight=0.5",
+    ),
+)
 
 
 def physics_names() -> list[CaseName]:
@@ -37,7 +62,7 @@ def physics_names() -> list[CaseName]:
     ]
     line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
     seen = CaseName("burgers", "convnet", "float64", batch_norm=False, observed="known")
-    return [*case_names(), *others, line, seen]
+    return [*case_names(), *others, line, SMOOTH, seen]
 
 
 class PhysicsCase:
@@ -70,26 +95,32 @@ class PhysicsCase:
         self.states = training.new_states(self.settings, 0)
 
     def observed_loss(self, masks: np.ndarray) -> float:
-        """The loss of all windows at the start, in NumPy, of a roll-out without masks.
+        """The loss of all windows, in NumPy, of a roll-out without masks.
 
         Args:
             masks: What is taken for observed, `(window, step, x, y)`.
         """
-        windows = np.stack(windows_of(self._data.control()))
-        windows = np.moveaxis(windows, 1, -1)[..., list(self.plan.dynamic)]
-        states = np.moveaxis(np.stack(windows_of(self._data.control()))[:, :, 0], 1, -1)
-        known = {
-            n: r.bounded(self.start[n])
-            for n, r in parameter_ranges(self.settings).items()
-        }
-        rolled = self.control().rollout(known, states, windows.shape[1])
-        errors = np.square(rolled[..., list(self.plan.dynamic)] - windows)[:, 1:]
+        windows = np.moveaxis(np.stack(windows_of(self._data.control())), 1, -1)
+        states, dynamic = windows[:, 0], list(self.plan.dynamic)
+        rolled = self.control().rollout(self.parameters, states, windows.shape[1])
+        errors = np.square((rolled - windows)[..., dynamic])[:, 1:]
         pairs = zip(errors, masks, strict=True)
         return float(np.mean([error[mask].mean() for error, mask in pairs]))
 
-    def control(self, equation: Equation | None = None) -> PhysicalLearner:
-        """A new learner of the control; of another equation, if one is given."""
-        learner = legacy.assemble.build_physical_learner(self.settings)
+    def control(
+        self, equation: Equation | None = None, **options: Any
+    ) -> PhysicalLearner:
+        """A new learner of the control.
+
+        Args:
+            equation: Another equation than the case's.
+            options: Other values in `trainer.physical`.
+        """
+        settings = training.physical_settings(self.settings)
+        physical = replace(settings.trainer.physical, **options)
+        trainer = replace(settings.trainer, physical=physical)
+        settings = replace(settings, trainer=trainer)
+        learner = legacy.assemble.build_physical_learner(settings)
         assert isinstance(learner, PhysicalLearner)
         if equation is not None:
             learner.model = PhysicalModel(equation)
@@ -97,7 +128,8 @@ class PhysicsCase:
 
     def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""
-        return phiml_port.assemble.build_physical_learner(self.port_settings)
+        settings = training.physical_settings(self.port_settings)
+        return phiml_port.assemble.build_physical_learner(settings)
 
     @property
     def depth(self) -> float:

@@ -4,6 +4,7 @@ from experiment.data.channels import (
     ChannelPlan,
     as_slice,
     channel_plan,
+    frame_shape,
     network_arguments,
 )
 from experiment.data.descriptions import (
@@ -51,6 +52,7 @@ __all__ = [
     "channel_plan",
     "chosen_windows",
     "data_are_imported",
+    "frame_shape",
     "generate",
     "import_data",
     "nearest_cells",

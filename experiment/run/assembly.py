@@ -9,8 +9,10 @@ import numpy as np
 
 from experiment.data import Simulator, data_are_imported, observations_text
 from experiment.evaluation import Forecast, RecoveredParameter
+from experiment.run.comparison import ComparisonRun
+from experiment.run.evaluating import Evaluated
 from experiment.run.folder import RunFolder
-from experiment.run.tasks import Components, Evaluated
+from experiment.run.tasks import Components
 from experiment.settings import (
     COMPONENTS,
     Settings,
@@ -33,6 +35,7 @@ from experiment.training import (
     load_checkpoint,
     load_for_model,
     physical_rounds,
+    physical_settings,
     training_settings,
 )
 
@@ -87,18 +90,29 @@ def components_of(
         summary: Says at the end of a training what is worth saying; gets the batches
             that went through the surrogate.
     """
-    batches = 0
+    batches, comparison = 0, None
+    if settings.general.mode == "compare":
+        comparison = ComparisonRun(
+            settings,
+            parts.build_simulator,
+            lambda own, run, progress: run_training(own, parts, run, progress),
+            lambda own: read_evaluated(own, parts),
+        )
 
     def train(run: RunFolder, progress: Progress) -> None:
         nonlocal batches
         log_components(settings, reasons)
-        batches = run_training(settings, parts, run, progress)
+        if comparison is None:
+            batches = run_training(settings, parts, run, progress)
+        else:
+            batches = comparison.train(run, progress)
 
     return Components(
         lambda: parts.build_simulator(settings),
         train,
         lambda: read_evaluated(settings, parts),
         lambda progress: summary(progress, batches),
+        comparison,
     )
 
 
@@ -169,7 +183,7 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
-    learner = parts.build_physical_learner(settings, progress)
+    learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 
 
@@ -200,7 +214,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         # With none there, say which is missing.
         wanted[SYNTHETIC] |= not wanted[PHYSICAL]
     forecasts: dict[str, Forecast] = {}
-    histories, facts = {}, {}
+    histories, facts, steps = {}, {}, {}
     parameters: Sequence[RecoveredParameter] = ()
     if wanted[SYNTHETIC]:
         learner = parts.build_synthetic_learner(settings, parts.build_model(settings))
@@ -209,6 +223,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         learner.load(LearnerState(checkpoint.weights))
         forecasts[SYNTHETIC] = learner.predict
         histories[SYNTHETIC] = checkpoint.state.history
+        steps[SYNTHETIC] = checkpoint.state.iteration
         facts |= {
             "checkpoint": path,
             "epochs trained": checkpoint.state.epoch,
@@ -221,6 +236,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
         parameters = recovered_parameters(settings, checkpoint.weights)
         histories[PHYSICAL] = checkpoint.state.history
+        steps[PHYSICAL] = checkpoint.state.iteration
         facts |= {
             "physical checkpoint": path,
             "rounds of L-BFGS-B": checkpoint.state.epoch,
@@ -230,7 +246,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
     observed = observations_text(settings)
     if observed is not None:
         facts["observed in training"] = observed
-    return Evaluated(forecasts, parameters, histories, facts)
+    return Evaluated(forecasts, parameters, histories, facts, steps)
 
 
 def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
@@ -251,7 +267,7 @@ def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
 def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
-    learner = parts.build_physical_learner(settings)
+    learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
 
 

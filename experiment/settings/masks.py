@@ -171,22 +171,33 @@ def _of_time(settings: Settings) -> Iterator[str]:
             f" {count - 1}."
         )
         return
+    own = settings.trainer.physical.rollout_steps
+    trainer = replace(settings.trainer, rollout_steps=own or 1)
+    yield from _without_windows("trainer.rollout_steps", settings)
+    if own is not None and settings.general.mode != "synthetic":
+        physical = replace(settings, trainer=trainer)
+        yield from _without_windows("trainer.physical.rollout_steps", physical)
+
+
+def _without_windows(key: str, settings: Settings) -> Iterator[str]:
+    """A sentence if no window of `trainer.rollout_steps` can be learned from."""
     frames, steps = observed_frames(settings), settings.trainer.rollout_steps
-    if steps < count and not window_starts(settings, frames):
-        seen = np.flatnonzero(frames)
-        gaps = np.diff(seen)
-        nearest = int(gaps.min()) if len(gaps) else None
-        remedy = (
-            f"the nearest two observed frames are {nearest} apart: set"
-            f" `trainer.rollout_steps` to {nearest} or more"
-            if nearest is not None and nearest > steps
-            else "observe more frames, or lower `trainer.rollout_steps`"
-        )
-        yield (
-            f"no window of `trainer.rollout_steps` = {steps} begins at an observed"
-            f" frame and sees another ({len(seen)} of {count} frames are observed:"
-            f" `{_KEY}.time`), so nothing can be learned; {remedy}."
-        )
+    # Those longer than a simulation are refused elsewhere.
+    if steps >= len(frames) or window_starts(settings, frames):
+        return
+    seen = np.flatnonzero(frames)
+    nearest = int(np.diff(seen).min()) if len(seen) > 1 else 0
+    remedy = (
+        f"the nearest two observed frames are {nearest} apart: set `{key}` to"
+        f" {nearest} or more"
+        if nearest > steps
+        else f"observe more frames, or lower `{key}`"
+    )
+    yield (
+        f"no window of `{key}` = {steps} begins at an observed frame and sees another"
+        f" ({len(seen)} of {len(frames)} frames are observed: `{_KEY}.time`), so"
+        f" nothing can be learned; {remedy}."
+    )
 
 
 def _of_space(settings: Settings) -> Iterator[str]:

@@ -22,6 +22,7 @@ from experiment.training import (
 )
 from legacy.data import WindowDataset
 from legacy.physics.model import Fields, PhysicalModel, vector
+from legacy.physics.regularisation import gradient_penalty
 
 
 class PhysicalLearner(training.PhysicalLearner):
@@ -45,6 +46,8 @@ class PhysicalLearner(training.PhysicalLearner):
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
+        self._fields_learned = [n for n, r in self._ranges.items() if r.axes]
+        self._cells = self.model.equation.cell_sizes
         self._bits = precision_bits(settings.general.precision)
         self._choose()
         self._real = self.windows[REAL]
@@ -106,22 +109,42 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Mapping[str, Tensor]) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
+        frames = None if self.rollout_steps is None else self.rollout_steps + 1
         total: Any = 0.0
         for kind in self.windows:
-            total = total + self._factors[kind] * self._loss_of(kind, unbounded)
+            total = total + self._factors[kind] * self._loss_of(kind, unbounded, frames)
+        options = self._training
+        if options.regularisation is not None:
+            known = self._known(unbounded)
+            for name in self._fields_learned:
+                relative = known[name] / self._ranges[name].guess.mean()
+                penalty = gradient_penalty(
+                    relative, self._cells, options.regularisation
+                )
+                total = total + options.regularisation_weight * penalty
         return total
 
-    def _loss_of(self, kind: str, unbounded: Mapping[str, Tensor]) -> Tensor:
-        """The mean over the windows of one kind; real ones may be masked."""
+    def _known(self, unbounded: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+
+    def _loss_of(
+        self, kind: str, unbounded: Mapping[str, Tensor], frames: int | None = None
+    ) -> Tensor:
+        """The mean over the windows of one kind, by their first frames.
+
+        Real ones may be masked.
+        """
         windows = self._real if kind == REAL else self.windows[kind]
+        windows = windows[:, :, :frames]
         if kind == REAL and self.observed is not None:
             return self._observed_loss(unbounded, windows, self.observed)
         return self._loss(unbounded, windows)
 
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+        known = self._known(unbounded)
         frames = [self._fields(frame) for frame in windows.unbind(2)]
         steps, parameters = len(frames) - 1, self.model.parameters(known)
         later = self.model.rollout(frames[0], parameters, steps)
@@ -143,13 +166,12 @@ class PhysicalLearner(training.PhysicalLearner):
         Of a window: the mean over its observed steps of the mean over its observed
         cells and the components of all dynamic fields.
         """
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
         frames = [self._fields(frame) for frame in windows.unbind(2)]
-        parameters = self.model.parameters(known)
+        parameters = self.model.parameters(self._known(unbounded))
         later = self.model.rollout(frames[0], parameters, len(frames) - 1)
         axes = spatial(*self.model.equation.axes)
         cells = math.tensor(seen.cells_of_each(), batch("batch"), axes)
-        steps = math.tensor(seen.steps, batch("batch,step"))
+        steps = math.tensor(seen.steps[:, : len(frames) - 1], batch("batch,step"))
         number = math.sum(cells, axes)
         total: Any = 0.0
         for step, (state, target) in enumerate(zip(later, frames[1:], strict=True)):

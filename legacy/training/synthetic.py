@@ -54,9 +54,11 @@ class SyntheticLearner(training.SyntheticLearner):
         windows: torch.Tensor,
         check: LossCheck,
         observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> float:
         """See `SyntheticLearner.step`."""
         self.optimiser.zero_grad()
+        windows = self._to_learn(windows, noise)
         return self._apply(self._loss(windows, observed), check)
 
     def step_weighted(
@@ -65,12 +67,25 @@ class SyntheticLearner(training.SyntheticLearner):
         weights: np.ndarray,
         check: LossCheck,
         observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self.optimiser.zero_grad()
-        losses = self._losses(windows, observed)
+        losses = self._losses(self._to_learn(windows, noise), observed)
         self._apply((losses * torch.from_numpy(weights).to(losses)).mean(), check)
         return losses.detach().cpu().numpy().astype(np.float64)
+
+    def _to_learn(
+        self, windows: torch.Tensor, noise: np.ndarray | None
+    ) -> torch.Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        if self.rollout_steps is not None:
+            windows = windows[:, :, : self.rollout_steps + 1]
+        if noise is not None:
+            added = torch.from_numpy(np.moveaxis(noise, -1, 1)).to(windows)
+            first = windows[:, :, :1] + added[:, :, None]
+            windows = torch.cat([first, windows[:, :, 1:]], 2)
+        return windows
 
     def _apply(self, loss: torch.Tensor, check: LossCheck) -> float:
         value = loss.item()
@@ -99,9 +114,10 @@ class SyntheticLearner(training.SyntheticLearner):
         with self._autocast():
             if observed is None:
                 return rollout_losses(self.model, windows, self._dynamic)
+            steps = observed.steps[:, : windows.shape[2] - 1]
             masks = (
                 torch.from_numpy(mask).to(self._device)
-                for mask in (observed.steps, observed.cells_of_each())
+                for mask in (steps, observed.cells_of_each())
             )
             return observed_losses(self.model, windows, self._dynamic, *masks)
 

@@ -20,6 +20,7 @@ from experiment.training import (
 )
 from phiml_port.data import PhiMLDataset
 from phiml_port.physics.model import Fields, PhysicalModel, physics_backend, vector
+from phiml_port.physics.regularisation import gradient_penalty
 
 #: Frames of a roll-out that one compiled call computes; a whole trajectory in one call
 #: runs no faster, and takes seconds to compile.
@@ -57,6 +58,9 @@ class PhysicalLearner(training.PhysicalLearner):
         self._jax = settings.migration.phiml_backend == "jax"
         self._compiled, self._slopes = self._compile(self._loss)
         self._masked = self._compile(self._observed_loss) if self.masks else None
+        self._penalty_slopes: Any = math.gradient(
+            self._penalty, "unbounded", get_output=False
+        )
 
     def _compile(self, loss: Any) -> tuple[Any, Any]:
         """A loss, compiled, and its gradient by the parameters."""
@@ -92,10 +96,15 @@ class PhysicalLearner(training.PhysicalLearner):
         with self._backend, math.precision(self._bits):
             tensors = self._tensors(unbounded)
             for kind in self.windows:
-                slopes = self._arrays(self._loss_of(kind, tensors, slopes=True))
+                slopes = self._arrays(
+                    self._loss_of(kind, tensors, self._frames, slopes=True)
+                )
                 for name, slope in slopes.items():
                     own = self._factors[kind] * slope
                     total[name] = total[name] + own if name in total else own
+            if self._training.regularisation is not None:
+                slopes = self._arrays(self._penalty_slopes(tensors))
+                total = {name: slope + slopes[name] for name, slope in total.items()}
         return total
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
@@ -144,24 +153,60 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Fields) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
         total: Any = 0.0
         for kind in self.windows:
-            total = total + self._factors[kind] * self._loss_of(kind, unbounded)
+            loss = self._loss_of(kind, unbounded, self._frames)
+            total = total + self._factors[kind] * loss
+        if self._training.regularisation is not None:
+            total = total + self._penalty(unbounded)
         return total
 
-    def _loss_of(self, kind: str, unbounded: Fields, *, slopes: bool = False) -> Any:
-        """The mean over the windows of one kind, or its gradient; real ones may be
-        masked."""
+    @property
+    def _frames(self) -> int | None:
+        """Frames of the windows that are learned from; None: all of them."""
+        return None if self.rollout_steps is None else self.rollout_steps + 1
+
+    def _penalty(self, unbounded: Fields) -> Any:
+        """The weighted gradient of every learned field over the mean of its guess."""
+        known, total = self._known(unbounded), 0.0
+        kind = self._training.regularisation or ""
+        for name, ranges in self._ranges.items():
+            if ranges.axes:
+                relative = known[name] / ranges.guess.mean()
+                cells = self.model.equation.cell_sizes
+                total = total + gradient_penalty(relative, cells, kind)
+        return self._training.regularisation_weight * total
+
+    def _known(self, unbounded: Fields) -> Fields:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+
+    def _loss_of(
+        self,
+        kind: str,
+        unbounded: Fields,
+        frames: int | None = None,
+        *,
+        slopes: bool = False,
+    ) -> Any:
+        """The mean over windows of one kind, or its gradient, by their first frames.
+
+        Real ones may be masked.
+        """
         windows = self._real if kind == REAL else self.windows[kind]
+        if frames is not None:
+            windows = windows.time[:frames]
         if kind == REAL and self._masked is not None:
-            return self._masked[slopes](windows, *self.masks, unbounded)
+            steps, cells = self.masks
+            if frames is not None:
+                steps = steps.step[: frames - 1]
+            return self._masked[slopes](windows, steps, cells, unbounded)
         return (self._slopes if slopes else self._compiled)(windows, unbounded)
 
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
-        parameters = self.model.parameters(known)
+        parameters = self.model.parameters(self._known(unbounded))
         state, *targets = [self._fields(frame) for frame in windows.time]
         total: Any = 0.0
         for target in targets:
@@ -179,8 +224,7 @@ class PhysicalLearner(training.PhysicalLearner):
         Of a window: the mean over its observed steps of the mean over its observed
         cells and the components of all dynamic fields.
         """
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
-        parameters = self.model.parameters(known)
+        parameters = self.model.parameters(self._known(unbounded))
         state, *targets = [self._fields(frame) for frame in windows.time]
         number: Any = math.sum(cells, cells.shape.spatial)
         total: Any = 0.0

@@ -74,11 +74,16 @@ class SyntheticLearner(training.SyntheticLearner):
         model.set_training(True)
 
     def step(
-        self, windows: Tensor, check: LossCheck, observed: Observed | None = None
+        self,
+        windows: Tensor,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> float:
         """See `SyntheticLearner.step`."""
         self._check = check
         with math.precision(self._precision):
+            windows = self._to_learn(windows, noise)
             arguments = (windows, *self._masks(observed))
             nn.update_weights(self.model.native, self.optimiser, self._loss, *arguments)
         return self._value
@@ -89,15 +94,33 @@ class SyntheticLearner(training.SyntheticLearner):
         weights: np.ndarray,
         check: LossCheck,
         observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self._check = check
         native, optimiser = self.model.native, self.optimiser
         with math.precision(self._precision):
+            windows = self._to_learn(windows, noise)
             factors: Any = math.to_float(math.tensor(weights, batch("batch")))
             arguments = (windows, factors, *self._masks(observed))
             nn.update_weights(native, optimiser, self._weighted, *arguments)
         return self._losses
+
+    def _to_learn(self, windows: Tensor, noise: np.ndarray | None) -> Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        frames: Any = windows
+        self._require_dims(windows)
+        if self.rollout_steps is not None:
+            frames = frames.time[: self.rollout_steps + 1]
+        if noise is not None:
+            dims = (
+                batch("batch"),
+                spatial(*self._axes),
+                channel(vector=self._plan.names),
+            )
+            first = frames.time[:1] + math.tensor(noise, *dims)
+            frames = math.concat([first, frames.time[1:]], "time")
+        return cast(Tensor, frames)
 
     def loss(self, windows: Tensor, observed: Observed | None = None) -> float:
         """See `SyntheticLearner.loss`."""
@@ -129,6 +152,9 @@ class SyntheticLearner(training.SyntheticLearner):
         dynamic = self._plan.dynamic
         with autocast(self._device, self._amp):
             if masks:
+                steps: Any = masks[0]
+                targets = int(windows.shape.get_size("time") or 0) - 1
+                masks = steps.step[:targets], masks[1]
                 return observed_losses(self.model, windows, dynamic, *masks)
             return rollout_losses(self.model, windows, dynamic)
 

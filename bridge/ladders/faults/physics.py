@@ -9,6 +9,7 @@ from phiml.math import extrapolation
 import phiml_port.physics.advection
 import phiml_port.physics.burgers
 import phiml_port.physics.heat
+import phiml_port.physics.learner
 import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
@@ -17,8 +18,13 @@ from bridge.ladders.faults.observed import OF_THE_PHYSICS, SHARED
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
 from bridge.ladders.observed import IGNORED
-from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN
-from phiml_port.physics import PhysicalModel
+from bridge.ladders.physics_cases import (
+    CURRICULUM,
+    DIVERGENCE,
+    LAPLACIAN,
+    SMOOTH,
+)
+from phiml_port.physics import PhysicalLearner, PhysicalModel
 from phiml_port.physics.burgers import BurgersModel
 
 _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
@@ -65,6 +71,15 @@ def _mean(_: Any) -> Any:
 
 def _half_advection(advect: Any) -> Any:
     return lambda values, velocity, dt, cells: advect(values, velocity, dt / 2, cells)
+
+
+def _no_penalty(penalty: Any) -> Any:
+    return lambda values, cells, kind: 0 * penalty(values, cells, kind)
+
+
+def _other_penalty(penalty: Any) -> Any:
+    other = {"l2": "tv", "tv": "l2"}
+    return lambda values, cells, kind: penalty(values, cells, other[kind])
 
 
 def _cut(step: Any) -> Any:
@@ -123,5 +138,24 @@ FAULTS = (
     ),
     *(Fault(name, "P3", _OBSERVED, plant) for name, plant in OF_THE_PHYSICS.items()),
     Fault(IGNORED, "P3", _OBSERVED, SHARED[IGNORED], "beside the reference"),
+    _fault(
+        names.WHOLE,
+        "P3",
+        _HEAT,
+        PhysicalLearner,
+        "_learned_windows",
+        lambda _: lambda self: self.windows,
+    ),
+    *(
+        _fault(name, "P3", case, phiml_port.physics.learner, "gradient_penalty", faulty)
+        for case, kind in ((CURRICULUM, "tv"), (SMOOTH, "l2"))
+        for name, faulty in (
+            (
+                names.NO_REGULARISATION,
+                _no_penalty,
+            ),
+            (names.OTHER_REGULARISATION[kind], _other_penalty),
+        )
+    ),
     _fault(names.TRUNCATED, "P3", _BURGERS, PhysicalModel, "step", _cut),
 )

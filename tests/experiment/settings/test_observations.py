@@ -145,6 +145,13 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
             r" 3 or more\.",
         ),
         (
+            (
+                *(f"{TIME}.kind=every", f"{TIME}.every=2", "general.mode=physical"),
+                "trainer.physical.rollout_steps=1",
+            ),
+            r"no window of `trainer\.physical\.rollout_steps` = 1 begins .* 2 or more",
+        ),
+        (
             (f"{TIME}.kind=frames", f"{TIME}.frames=[3]"),
             r"\(1 of 7 frames are observed: .* observe more frames, or lower",
         ),
