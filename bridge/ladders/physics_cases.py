@@ -35,14 +35,6 @@ CURRICULUM = CaseName(
         *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
     ),
 )
-
-
-def case_names() -> list[CaseName]:
-    """Every experiment, in float64, and a curriculum."""
-    every = [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
-    return [*every, CURRICULUM]
-
-
 #: Heat with the square of the conductivity's gradient in the loss.
 SMOOTH = CaseName(
     *("heat", "convnet", "float64"),
@@ -54,15 +46,24 @@ SMOOTH = CaseName(
 )
 
 
+def case_names() -> list[CaseName]:
+    """Every equation and each of its forms of diffusion, in float64; a curriculum."""
+    others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
+    every = [*((e, "") for e in EXPERIMENTS), *others]
+    return [*(_case(e, form) for e, form in every), CURRICULUM]
+
+
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, the other form of diffusion, and what only this has."""
-    others = [
-        CaseName(e, "convnet", "float64", batch_norm=False, diffusion=form)
-        for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
-    ]
-    line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-    seen = CaseName("burgers", "convnet", "float64", batch_norm=False, observed="known")
-    return [*case_names(), *others, line, SMOOTH, seen]
+    """Those of `case_names`, other dimensions, other parameters, incomplete data."""
+    more = ("burgers_1d", "burgers_3d", "advection_modulation")
+    seen = replace(_case("burgers"), observed="known")
+    return [*case_names(), *map(_case, more), SMOOTH, seen]
+
+
+def _case(experiment: str, diffusion: str = "") -> CaseName:
+    return CaseName(
+        experiment, "convnet", "float64", batch_norm=False, diffusion=diffusion
+    )
 
 
 class PhysicsCase:
