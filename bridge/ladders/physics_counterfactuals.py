@@ -6,11 +6,14 @@ from functools import lru_cache
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from phi.field import CenteredGrid, Field, stagger
 from phi.physics import diffuse
 from phiml import math
 from phiml.math import extrapolation
 
+from bridge.harness import Counterfactuals
+from bridge.ladders import observed
 from bridge.ladders.names import BOUNDARY
 from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN, PhysicsCase
 from experiment.training import PhysicalLearner
@@ -60,6 +63,26 @@ class ChangedModel:
             known = self._parameters(parameters)
             state = self._after(self._model.step(self._before(state), known))
             yield state
+
+
+def of_observed_loss(case: PhysicsCase) -> Counterfactuals:
+    """The loss of all windows with a fault of its masks; none where all was seen."""
+    if not case.name.observed:
+        return {}
+    masks = observed.masks_of(case.settings)
+    rows, cells = masks.any((2, 3), keepdims=True), observed.cells_of(case.settings)
+    later = np.roll(rows, 1, 1) & cells
+    wrong = {
+        observed.IGNORED: np.ones_like(masks),
+        observed.OTHER_AXIS: rows & observed.other_axis(cells),
+        observed.SHIFTED: later,
+    }
+    found = {n: lambda m=m: np.array([case.observed_loss(m)]) for n, m in wrong.items()}
+    share = float(cells.mean())
+    return {
+        **found,
+        observed.OVER_ALL: lambda: np.array([case.observed_loss(masks) * share]),
+    }
 
 
 def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLearner]]]:

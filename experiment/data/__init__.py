@@ -25,6 +25,7 @@ from experiment.data.observations import (
     Observed,
     nearest_cells,
     observation_plan,
+    observations_text,
     with_noise,
 )
 from experiment.data.scenes import Scene, open_scene, read_trajectory
@@ -57,6 +58,7 @@ __all__ = [
     "nearest_cells",
     "network_arguments",
     "observation_plan",
+    "observations_text",
     "open_scene",
     "read_trajectory",
     "sample_order",

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment.data import Simulator, data_are_imported
+from experiment.data import Simulator, data_are_imported, observations_text
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import Evaluated
@@ -135,6 +135,9 @@ def run_training(
     Returns:
         The batches that went through the surrogate.
     """
+    observed = observations_text(settings)
+    if observed is not None:
+        log.info("observed of the training simulations: %s", observed)
     if settings.general.mode == "physical":
         build_physical_training(settings, parts, progress).train(run, progress)
         return 0
@@ -240,6 +243,9 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
             "its iterations": checkpoint.state.iteration,
             "its last round": _terms(checkpoint.state.history, "predicted"),
         }
+    observed = observations_text(settings)
+    if observed is not None:
+        facts["observed in training"] = observed
     return Evaluated(forecasts, parameters, histories, facts, steps)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
 from experiment.settings.comparing import impossible_comparison
-from experiment.settings.masks import impossible_observations
+from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
@@ -55,6 +55,7 @@ def settings_warnings(settings: Settings) -> list[str]:
             f"simulations {leaked} are in `trainer.train_sim` and in"
             " `trainer.val_sim`: the validation loss is not of unseen data"
         )
+    warnings += observation_warnings(settings)
     return warnings
 
 
