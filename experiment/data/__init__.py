@@ -19,6 +19,7 @@ from experiment.data.generation import (
     stability_warnings,
 )
 from experiment.data.importing import import_data
+from experiment.data.reference import reference_simulator, reference_text
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -46,6 +47,8 @@ __all__ = [
     "network_arguments",
     "open_scene",
     "read_trajectory",
+    "reference_simulator",
+    "reference_text",
     "sample_order",
     "scene_description",
     "scene_path",

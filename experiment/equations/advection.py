@@ -7,6 +7,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import Equation, State
+from experiment.equations.derivatives import Derivatives
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative, Positive
 
@@ -43,6 +44,7 @@ class Advection(Equation):
     constant_fields = ("velocity",)
     # Linear interpolation makes no value larger than it was.
     growth_limit = 10.0
+    has_spectral = True
     remedy = "Lower `model.physical.dt`."
 
     @property
@@ -74,6 +76,22 @@ class Advection(Equation):
     def stability_limit(self, name: str) -> float:
         """Infinite: semi-Lagrangian advection is stable at any speed."""
         return float("inf")
+
+    def spectral_speeds(
+        self, state: State, parameters: State
+    ) -> tuple[np.ndarray, float]:
+        """See `Equation.spectral_speeds`."""
+        speeds = np.abs(state["velocity"]).max(tuple(range(len(self.axes))))
+        return speeds * float(np.abs(parameters["velocity_factor"])), 0.0
+
+    def spectral_rates(
+        self, state: State, parameters: State, derivatives: Derivatives
+    ) -> State:
+        """See `Equation.spectral_rates`."""
+        slopes = derivatives.gradient(state["density"])
+        carrier = state["velocity"] * parameters["velocity_factor"]
+        carried = sum(carrier[..., i] * s for i, s in enumerate(slopes))
+        return {"density": -derivatives.resolved(np.asarray(carried))}
 
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from experiment.equations import AXES, parameter_range
 from experiment.settings.comparing import impossible_comparison
 from experiment.settings.messages import leaves, listed, message
+from experiment.settings.references import impossible_reference
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.values import ADAPTER
@@ -80,6 +81,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_teaching(settings)
     yield from _impossible_architecture(settings)
     yield from impossible_comparison(settings)
+    yield from impossible_reference(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:

@@ -59,6 +59,8 @@ class Data:
     seed: Index
     trajectory_length: Annotated[int, Field(ge=2)]
     precision: Precision
+    reference: Literal["same", "fine", "spectral"]
+    reference_refinement: Count
     num_workers: Index
     overwrite: bool
     source: str | None
