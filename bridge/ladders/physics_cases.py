@@ -1,7 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -24,9 +24,23 @@ ITERATIONS, WINDOWS = 3, 18
 NUDGES = tuple(n * 2.0**-52 for n in (-8, -1, 1, 8))
 
 
+#: Lengths, numbers and terms that are neither the experiments' nor each other's.
+CURRICULUM = CaseName(
+    *("burgers", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.rollout_schedule=linear", "trainer.physical.rollout_steps=3"),
+        *("trainer.hybrid.trajectories=3", "trainer.hybrid.generated_frames=6"),
+        *("trainer.hybrid.predicted_frames=5", "trainer.physical.regularisation=tv"),
+        *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
+    ),
+)
+
+
 def case_names() -> list[CaseName]:
-    """Every experiment, in float64."""
-    return [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+    """Every experiment, in float64, and a curriculum."""
+    every = [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
+    return [*every, CURRICULUM]
 
 
 def physics_names() -> list[CaseName]:
@@ -36,7 +50,14 @@ def physics_names() -> list[CaseName]:
         for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
     ]
     line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-    return [*case_names(), *others, line]
+    smooth = replace(
+        CaseName("heat", "convnet", "float64", batch_norm=False),
+        also=(
+            *("trainer.physical.regularisation=l2", "trainer.physical.rollout_steps=1"),
+            "trainer.physical.regularisation_weight=0.5",
+        ),
+    )
+    return [*case_names(), *others, line, smooth]
 
 
 class PhysicsCase:
@@ -67,9 +88,20 @@ class PhysicsCase:
         }
         self.states = training.new_states(self.settings, 0)
 
-    def control(self, equation: Equation | None = None) -> PhysicalLearner:
-        """A new learner of the control; of another equation, if one is given."""
-        learner = legacy.assemble.build_physical_learner(self.settings)
+    def control(
+        self, equation: Equation | None = None, **options: Any
+    ) -> PhysicalLearner:
+        """A new learner of the control.
+
+        Args:
+            equation: Another equation than the case's.
+            options: Other values in `trainer.physical`.
+        """
+        settings = training.physical_settings(self.settings)
+        physical = replace(settings.trainer.physical, **options)
+        trainer = replace(settings.trainer, physical=physical)
+        settings = replace(settings, trainer=trainer)
+        learner = legacy.assemble.build_physical_learner(settings)
         assert isinstance(learner, PhysicalLearner)
         if equation is not None:
             learner.model = PhysicalModel(equation)
@@ -77,7 +109,8 @@ class PhysicsCase:
 
     def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""
-        return phiml_port.assemble.build_physical_learner(self.port_settings)
+        settings = training.physical_settings(self.port_settings)
+        return phiml_port.assemble.build_physical_learner(settings)
 
     @property
     def depth(self) -> float:

@@ -4,6 +4,7 @@ from experiment.data.channels import (
     ChannelPlan,
     as_slice,
     channel_plan,
+    frame_shape,
     network_arguments,
 )
 from experiment.data.descriptions import (
@@ -19,6 +20,13 @@ from experiment.data.generation import (
     stability_warnings,
 )
 from experiment.data.importing import import_data
+from experiment.data.observations import (
+    ObservationPlan,
+    Observed,
+    nearest_cells,
+    observation_plan,
+    with_noise,
+)
 from experiment.data.reference import reference_simulator, reference_text
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
@@ -33,6 +41,8 @@ __all__ = [
     "ChannelPlan",
     "ForeignScene",
     "GrowthCheck",
+    "ObservationPlan",
+    "Observed",
     "Scene",
     "Simulator",
     "TrajectoryStore",
@@ -42,9 +52,12 @@ __all__ = [
     "channel_plan",
     "chosen_windows",
     "data_are_imported",
+    "frame_shape",
     "generate",
     "import_data",
+    "nearest_cells",
     "network_arguments",
+    "observation_plan",
     "open_scene",
     "read_trajectory",
     "reference_simulator",
@@ -53,4 +66,5 @@ __all__ = [
     "scene_description",
     "scene_path",
     "stability_warnings",
+    "with_noise",
 ]

@@ -19,6 +19,7 @@ from experiment.settings import (
     implementation,
     parameter_ranges,
     source_of,
+    without_observations,
 )
 from experiment.system import Progress
 from experiment.training import (
@@ -34,6 +35,7 @@ from experiment.training import (
     load_checkpoint,
     load_for_model,
     physical_rounds,
+    physical_settings,
     training_settings,
 )
 
@@ -161,8 +163,12 @@ def build_synthetic_training(
     )
     validate = None
     if trainer.val_sim:
+        # All of it, as it was simulated or measured: what is judged by is never masked.
         validate = parts.build_loader(
-            settings, trainer.val_sim, shuffle=False, progress=progress
+            without_observations(settings),
+            trainer.val_sim,
+            shuffle=False,
+            progress=progress,
         )
     model = parts.build_model(settings)
     learner = parts.build_synthetic_learner(settings, model)
@@ -174,7 +180,7 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
-    learner = parts.build_physical_learner(settings, progress)
+    learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 
 
@@ -255,7 +261,7 @@ def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
 def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
-    learner = parts.build_physical_learner(settings)
+    learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
 
 

@@ -24,6 +24,7 @@ from experiment.training.hybrid import (
 )
 from experiment.training.initial_weights import draw_weights, initial_weights
 from experiment.training.learners import (
+    TV_EDGE,
     LearnerState,
     LossCheck,
     Minimum,
@@ -31,8 +32,8 @@ from experiment.training.learners import (
     SyntheticLearner,
     Unbounded,
 )
-from experiment.training.physical import PhysicalTraining
-from experiment.training.schedule import next_rate
+from experiment.training.physical import PhysicalTraining, physical_settings
+from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 from experiment.training.synthetic import SyntheticTraining
@@ -60,6 +61,7 @@ __all__ = [
     "StopSignal",
     "SyntheticLearner",
     "SyntheticTraining",
+    "TV_EDGE",
     "TrainingState",
     "Unbounded",
     "check_resumable",
@@ -73,6 +75,8 @@ __all__ = [
     "next_rate",
     "pde_steps",
     "physical_rounds",
+    "physical_settings",
+    "rollout_lengths",
     "term_weights",
     "training_settings",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 from experiment.data import Windows
 from experiment.settings import Settings
 from experiment.training.checkpoints import SYNTHETIC
-from experiment.training.hybrid import generated_count
+from experiment.training.hybrid import generated_count, generated_frames
 from experiment.training.terms import access_of
 
 
@@ -47,7 +47,7 @@ def equal_budget(settings: Settings) -> Budget:
     real = Windows.of(settings, settings.trainer.train_sim)
     taught = replace(
         real,
-        generated=(generated_count(settings), settings.data.trajectory_length),
+        generated=(generated_count(settings), generated_frames(settings)),
         access=access_of(settings, SYNTHETIC),
     )
     batches = math.ceil(len(real) / size)
@@ -64,13 +64,14 @@ def pde_steps(settings: Settings, history: Sequence[Mapping[str, Any]]) -> int:
         settings: The settings of the training.
         history: Its rows, one a round.
     """
-    windows = sum(
-        row["evaluations"] * (row["real_windows"] + row["interaction_windows"])
+    total = sum(
+        row["evaluations"]
+        * (row["real_windows"] + row["interaction_windows"])
+        * row["rollout_steps"]
         for row in history
     )
-    total = windows * settings.trainer.rollout_steps
     if settings.general.mode == "hybrid":
-        frames = settings.data.trajectory_length - 1
+        frames = generated_frames(settings) - 1
         cycles = settings.trainer.hybrid.cycles
         total += cycles * generated_count(settings) * frames
     return total

@@ -37,13 +37,13 @@ def interrupted(
     stop_at = {"first cycle": 6, "second cycle": 11, "signal": 11}.get(place, 0)
 
     def stepping(step: Any) -> Any:
-        def stepped(*arguments: Any) -> Any:
+        def stepped(*arguments: Any, **more: Any) -> Any:
             steps[0] += 1
             if steps[0] == stop_at:
                 if place != "signal":
                     raise KeyboardInterrupt
                 os.kill(os.getpid(), signal.SIGTERM)
-            return step(*arguments)
+            return step(*arguments, **more)
 
         return stepped
 

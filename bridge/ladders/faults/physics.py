@@ -9,20 +9,28 @@ from phiml.math import extrapolation
 import phiml_port.physics.advection
 import phiml_port.physics.burgers
 import phiml_port.physics.heat
+import phiml_port.physics.learner
 import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
 from bridge.ladders.cases import CaseName
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
-from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN
-from phiml_port.physics import PhysicalModel
+from bridge.ladders.physics_cases import (
+    CURRICULUM,
+    DIVERGENCE,
+    LAPLACIAN,
+    physics_names,
+)
+from phiml_port.physics import PhysicalLearner, PhysicalModel
 from phiml_port.physics.burgers import BurgersModel
 
 _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
 _BURGERS_LAPLACIAN = replace(_BURGERS, diffusion=LAPLACIAN)
 _HEAT = CaseName("heat", "convnet", "float64", batch_norm=False)
 _LINE = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
+#: Heat with the square of the conductivity's gradient in the loss.
+_SMOOTH = physics_names()[-1]
 _ADVECTION = CaseName("advection", "convnet", "float64", batch_norm=False)
 
 
@@ -62,6 +70,15 @@ def _mean(_: Any) -> Any:
 
 def _half_advection(advect: Any) -> Any:
     return lambda values, velocity, dt, cells: advect(values, velocity, dt / 2, cells)
+
+
+def _no_penalty(penalty: Any) -> Any:
+    return lambda values, cells, kind: 0 * penalty(values, cells, kind)
+
+
+def _other_penalty(penalty: Any) -> Any:
+    other = {"l2": "tv", "tv": "l2"}
+    return lambda values, cells, kind: penalty(values, cells, other[kind])
 
 
 def _cut(step: Any) -> Any:
@@ -117,6 +134,25 @@ FAULTS = (
     *(
         _fault(names.MEAN, "P1", case, phiml_port.physics.stencils, "face_value", _mean)
         for case in (_BURGERS, _HEAT, _LINE)
+    ),
+    _fault(
+        names.WHOLE,
+        "P3",
+        _HEAT,
+        PhysicalLearner,
+        "_learned_windows",
+        lambda _: lambda self: self.windows,
+    ),
+    *(
+        _fault(name, "P3", case, phiml_port.physics.learner, "gradient_penalty", faulty)
+        for case, kind in ((CURRICULUM, "tv"), (_SMOOTH, "l2"))
+        for name, faulty in (
+            (
+                names.NO_REGULARISATION,
+                _no_penalty,
+            ),
+            (names.OTHER_REGULARISATION[kind], _other_penalty),
+        )
     ),
     _fault(names.TRUNCATED, "P3", _BURGERS, PhysicalModel, "step", _cut),
 )

@@ -40,12 +40,12 @@ def test_only_what_is_learned_from_counts(
 
 
 def test_steps_of_the_pde(tmp_path: Path) -> None:
-    """Evaluations times windows times 2 steps; hybrid: 2 cycles of 6 frames more."""
-    rows = [
-        {"evaluations": 7, "real_windows": 10, "interaction_windows": 1},
-        {"evaluations": 3, "real_windows": 10, "interaction_windows": 0},
-    ]
+    """Evaluations times windows times steps; hybrid: 2 cycles of 6 frames more."""
+    keys = "evaluations", "real_windows", "interaction_windows", "rollout_steps"
+    rows = [dict(zip(keys, row, strict=True)) for row in ((7, 10, 1, 1), (3, 10, 0, 2))]
     settings = small(tmp_path, *_HYBRID)
-    assert pde_steps(settings, rows) == 2 * (7 * 11 + 3 * 10) + 2 * 6
+    assert pde_steps(settings, rows) == 7 * 11 + 2 * 3 * 10 + 2 * 6
+    longer = small(tmp_path, *_HYBRID, "trainer.hybrid.generated_frames=10")
+    assert pde_steps(longer, rows) == 7 * 11 + 2 * 3 * 10 + 2 * 9
     alone = small(tmp_path, "general.mode=physical")
-    assert pde_steps(alone, rows) == 2 * (7 * 11 + 3 * 10)
+    assert pde_steps(alone, rows) == 7 * 11 + 2 * 3 * 10
