@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.equations import Domain
-from experiment.evaluation import RecoveredParameter, Rollout, first_bad_frame
+from experiment.evaluation import INFORMED, RecoveredParameter, Rollout, first_bad_frame
 from experiment.report.drawing import (
     channel_of,
     largest_size,
@@ -68,6 +68,13 @@ def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) 
     for side, values in parameter.sides.items():
         finite = np.where(np.isfinite(values), values, np.nan)
         axes.plot(x, finite, _STYLES[side], label=side)
+    if parameter.deviation is not None and parameter.informed is not None:
+        ends = [parameter.found + s * 2 * parameter.deviation for s in (-1, 1)]
+        axes.fill_between(x, *ends, color="C2", alpha=0.2, label="two std. deviations")
+        unseen = parameter.informed < INFORMED
+        top = axes.get_xaxis_transform()
+        label = "data say nothing" if unseen.any() else None
+        axes.fill_between(x, 0, 1, unseen, color="0.85", transform=top, label=label)
     axes.set_xlabel("x in m")
     axes.set_ylabel(f"{parameter.name} in {parameter.unit}")
     axes.set_title(f"{parameter.name}, recovered by the physical model")

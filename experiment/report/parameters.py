@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from experiment.evaluation import RecoveredParameter
 from experiment.report.drawing import largest_size, save_figure, show_field
 from experiment.report.lines import draw_profile
+from experiment.report.uncertainty import draw_uncertainty
 from experiment.settings import Settings
 
 _TITLES = {"truth": "truth", "guess": "initial guess", "found": "found"}
@@ -22,15 +23,18 @@ def draw_parameters(
     Returns:
         The file names.
     """
-    names = []
+    names, rank = [], len(settings.model.physical.axes)
     for parameter in parameters:
         if not parameter.is_scalar:
             names.append(f"parameter_{parameter.name.replace('.', '_')}.png")
             path = folder / names[-1]
-            if len(settings.model.physical.axes) == 1:
+            if rank == 1:
                 draw_profile(parameter, settings, path)
             else:
                 save_figure(_panels(parameter, settings), path)
+            if parameter.deviation is not None and rank == 2:
+                names.append(f"uncertainty_{parameter.name.replace('.', '_')}.png")
+                draw_uncertainty(parameter, settings, folder / names[-1])
     return names
 
 

@@ -209,6 +209,7 @@ class Evaluation:
     test_sim: Annotated[Indices, Field(min_length=1)]
     num_frames: Frames
     checkpoint: Literal["last", "best"]
+    laplace_rank: Index
     output_dir: str | None
 
 
