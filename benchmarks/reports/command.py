@@ -24,6 +24,7 @@ _REPORTS = {
     "bits": "loss and gradient of both sides: equal bits, or their distance",
     "recovery": "how well the viscosity is recovered from clean and noisy data",
     "teaching": "whether the models of a hybrid training teach each other",
+    "sparse": "whether hybrid training helps with sparse data, over seeds",
     "code": "lines of code of both sides, with and without what they share",
 }
 
