@@ -10,6 +10,7 @@ variance falls from t^2 to t^2 / (1 + h t^2), in all others it stays.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
@@ -73,14 +74,12 @@ def laplace(
     kept = values > 0
     lowest = float(min(values.min(), 0.0) / max(values.max(), np.finfo(float).tiny))
     values, vectors = values[kept], vectors[:, kept]
-    variance, effective = loss, 0.0
+    variance = loss
     # Parameters that the data fix take as much of the residual: N - p, not N.
     for _ in range(20):
+        effective = float(_shares(values, count, variance)[1].sum())
         variance = loss * count / max(count - effective, 1.0)
-        # A residual of zero leaves nothing unsure but what can't be seen.
-        scaled = values * count / (2 * max(variance, 1e-300)) * PRIOR**2
-        shares = scaled / (1 + scaled)
-        effective = float(shares.sum())
+    scaled, shares = _shares(values, count, variance)
     informed = np.clip((vectors**2) @ shares, 0.0, 1.0)
     return Laplace(
         PRIOR * np.sqrt(1 - informed),
@@ -92,6 +91,15 @@ def laplace(
         or bool(scaled.min() < INFORMED),
         lowest,
     )
+
+
+def _shares(
+    values: np.ndarray, count: int, variance: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues of H times the prior's variance, and what data take away of it."""
+    # A residual of zero leaves nothing unsure but what can't be seen.
+    scaled = values * count / (2 * max(variance, 1e-300)) * PRIOR**2
+    return scaled, scaled / (1 + scaled)
 
 
 def _is_dense(size: int, rank: int) -> bool:
@@ -124,11 +132,12 @@ def _largest(
         whole = np.stack([product(unit) for unit in np.eye(size)])
         values, vectors = np.linalg.eigh((whole + whole.T) / 2)
     else:
-        operator = LinearOperator((size, size), matvec=product, dtype=np.float64)  # type: ignore[call-arg]
+        operator: Any = LinearOperator((size, size), matvec=product)  # type: ignore[call-arg]
         # Always the same start, so that an evaluation can be repeated.
         start = np.random.default_rng(0).standard_normal(size)
         try:
-            values, vectors = eigsh(operator, rank, which="LA", v0=start, tol=1e-4)
+            options: Any = {"which": "LA", "v0": start, "tol": 1e-4}
+            values, vectors = eigsh(operator, rank, **options)
         except ArpackNoConvergence as error:
             raise UserError(
                 f"Lanczos' method did not find {rank} directions"

@@ -169,9 +169,8 @@ def certainty_text(parameter: RecoveredParameter) -> str:
     words = f"{parameter.name}: the data say something of {sure.informed:.0%} of it"
     if not sure.informed:
         return words
-    words += (
-        f", standard deviation there {sure.deviation:.2g} {parameter.unit} (median)"
-    )
+    size = f"{sure.deviation:.2g} {parameter.unit}"
+    words += f", standard deviation there {size} (median)"
     if sure.within is None:
         return words
     return f"{words}, truth within two of them in {sure.within:.0%} (Gaussian: 95%)"

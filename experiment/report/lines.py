@@ -69,12 +69,18 @@ def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) 
         finite = np.where(np.isfinite(values), values, np.nan)
         axes.plot(x, finite, _STYLES[side], label=side)
     if parameter.deviation is not None and parameter.informed is not None:
-        ends = [parameter.found + s * 2 * parameter.deviation for s in (-1, 1)]
-        axes.fill_between(x, *ends, color="C2", alpha=0.2, label="two std. deviations")
-        unseen = parameter.informed < INFORMED
-        top = axes.get_xaxis_transform()
-        label = "data say nothing" if unseen.any() else None
-        axes.fill_between(x, 0, 1, unseen, color="0.85", transform=top, label=label)
+        seen = parameter.informed >= INFORMED
+        axes.errorbar(
+            *(x[seen], parameter.found[seen], 2 * parameter.deviation[seen]),
+            fmt="none",
+            ecolor="C2",
+            alpha=0.6,
+            label="two standard deviations",
+        )
+        half, label = (x[1] - x[0]) / 2, "data say nothing"
+        for centre in x[~seen]:
+            axes.axvspan(centre - half, centre + half, color="0.88", lw=0, label=label)
+            label = None
     axes.set_xlabel("x in m")
     axes.set_ylabel(f"{parameter.name} in {parameter.unit}")
     axes.set_title(f"{parameter.name}, recovered by the physical model")
