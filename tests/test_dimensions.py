@@ -125,18 +125,33 @@ def test_one_dimension_runs_end_to_end_on_both_sides(tmp_path: Path) -> None:
     assert errors["full"] == pytest.approx(errors["legacy"], rel=1e-6)
 
 
+SIDES = {
+    "legacy": ("migration=legacy",),
+    "phiml on torch": ("migration=full",),
+    "phiml on jax": ("migration=full", "migration.phiml_backend=jax"),
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ("legacy", "full"))
-def test_three_dimensions_run_end_to_end(tmp_path: Path, preset: str) -> None:
-    done = run_program(
-        tmp_path,
-        *("--config-name=burgers.yaml", f"migration={preset}", *HYBRID),
-        *("+model.physical.domain.z=2.0", "+model.physical.resolution.z=4"),
-        *("model.physical.resolution.x=8", "data.trajectory_length=6"),
-        "model.physical.domain.x=4.0",
-    )
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "runs" / "latest"
-    learned(folder)
-    names = {p.name for p in (folder / "evaluation").iterdir()}
-    assert {"nrmse.png", "losses.png", "curves.csv", "parameters.csv"} <= names
+def test_three_dimensions_run_end_to_end_on_both_sides(tmp_path: Path) -> None:
+    """Simulations, training and evaluation, with the same result; drawn too."""
+    errors = {}
+    for name, side in SIDES.items():
+        path = tmp_path / name.replace(" ", "_")
+        done = run_program(
+            *(path, "--config-name=burgers_3d.yaml", *side, *HYBRID, DOUBLE),
+            *("model.physical.domain.z=2.0", "model.physical.resolution.z=4"),
+            *("data.trajectory_length=6", "data.precision=float64"),
+        )
+        assert done.returncode == 0, done.stderr
+        folder = path / "runs" / "latest"
+        learned(folder)
+        names = {p.name for p in (folder / "evaluation").iterdir()}
+        assert {
+            *("nrmse.png", "losses.png", "curves.csv", "parameters.csv"),
+            *("rollout_velocity_z_physical.png", "parameter_viscosity.png"),
+        } <= names
+        assert not any(name.endswith(".gif") for name in names)
+        errors[name] = float(parameters_of(folder)["error_after"])
+    for error in errors.values():
+        assert error == pytest.approx(errors["legacy"], rel=1e-6)

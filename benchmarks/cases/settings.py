@@ -22,8 +22,8 @@ def grid_of(edge: int) -> tuple[str, ...]:
     )
 
 
-def settings_of(folder: Path, *overrides: str) -> Any:
-    """The `burgers` experiment on the chosen device, all its files below `folder`."""
+def settings_of(folder: Path, *overrides: str, experiment: str = "burgers") -> Any:
+    """An experiment on the chosen device, all its files below `folder`."""
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
@@ -38,7 +38,7 @@ def settings_of(folder: Path, *overrides: str) -> Any:
         f"cache.dir={folder}/cache",
     )
     with initialize_config_dir(str(installed_root() / "conf"), version_base="1.3"):
-        config = compose("burgers", [*files, *overrides])
+        config = compose(experiment, [*files, *overrides])
     values: Any = OmegaConf.to_container(config, resolve=True)
     return check_settings(values)
 

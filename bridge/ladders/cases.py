@@ -60,7 +60,8 @@ def case_settings(name: CaseName) -> Settings:
     """
     above = "model.synthetic.architecture"
     keys = ARCHITECTURES[name.architecture].settings
-    sizes = {"x": 22, "y": 14} if "levels" in keys else {"x": 11, "y": 13}
+    halved = "levels" in keys
+    sizes = {"x": 22, "y": 14, "z": 10} if halved else {"x": 11, "y": 13, "z": 5}
     physics = "model.physical"
     overrides = [
         f"model/synthetic={name.architecture}",

@@ -35,29 +35,34 @@ CURRICULUM = CaseName(
         *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
     ),
 )
+#: Heat with the square of the conductivity's gradient in the loss.
+SMOOTH = CaseName(
+    *("heat", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.physical.regularisation=l2", "trainer.physical.rollout_steps=1"),
+        "trainer.physical.regularisation_weight=0.5",
+    ),
+)
 
 
 def case_names() -> list[CaseName]:
-    """Every experiment, in float64, and a curriculum."""
-    every = [CaseName(e, "convnet", "float64", batch_norm=False) for e in EXPERIMENTS]
-    return [*every, CURRICULUM]
+    """Every equation and each of its forms of diffusion, in float64; a curriculum."""
+    others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
+    every = [*((e, "") for e in EXPERIMENTS), *others]
+    return [*(_case(e, form) for e, form in every), CURRICULUM]
 
 
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, the other form of diffusion, and what only this has."""
-    others = [
-        CaseName(e, "convnet", "float64", batch_norm=False, diffusion=form)
-        for e, form in (("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN))
-    ]
-    line = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-    smooth = replace(
-        CaseName("heat", "convnet", "float64", batch_norm=False),
-        also=(
-            *("trainer.physical.regularisation=l2", "trainer.physical.rollout_steps=1"),
-            "trainer.physical.regularisation_weight=0.5",
-        ),
+    """Those of `case_names`, other dimensions, and other parameters."""
+    more = ("burgers_1d", "burgers_3d", "advection_modulation")
+    return [*case_names(), *map(_case, more), SMOOTH]
+
+
+def _case(experiment: str, diffusion: str = "") -> CaseName:
+    return CaseName(
+        experiment, "convnet", "float64", batch_norm=False, diffusion=diffusion
     )
-    return [*case_names(), *others, line, smooth]
 
 
 class PhysicsCase:

@@ -19,6 +19,8 @@ DT = "dt off by a factor of two in one branch"
 LAPLACIAN_FOR_DIVERGENCE = "laplacian for divergence"
 DIVERGENCE_FOR_LAPLACIAN = "divergence for laplacian"
 MEAN = "mean for minimum at a face"
+AXIS = "an axis left out"
+IGNORED = "a factor ignored"
 TRUNCATED = "gradient truncated between roll-out steps"
 WHOLE = "whole windows in place of their first steps"
 NO_REGULARISATION = "regularisation missing"
@@ -77,6 +79,15 @@ def variants(case: PhysicsCase) -> Iterator[tuple[str, Callable[[], PhysicalLear
                     f"{DT} ({what}, {factor:g})",
                     lambda n=name, s=scale, e=kind: scaled(case.control(e), n, s),
                 )
+    for axis in equation.axes:
+        # Where a cell is that long, nothing happens along it.
+        domain = {**equation.domain, axis: 1e12}
+        other = replace(equation, domain=domain)
+        yield f"{AXIS} ({axis})", lambda e=other: case.control(e)
+    for name in equation.parameters:
+        # A parameter without a unit is a factor.
+        if equation.units[name] == "1":
+            yield f"{IGNORED} ({name})", lambda n=name: ignoring(case, n)
     params: Any = getattr(equation, "pde_params", None)
     form = getattr(params, "diffusion", None)
     if form is not None:
@@ -186,6 +197,17 @@ def scaled(learner: Any, name: str, factor: float) -> PhysicalLearner:
         return {**parameters, name: parameters[name] * factor}
 
     learner.model = ChangedModel(learner.model, parameters=scale)
+    return learner
+
+
+def ignoring(case: PhysicsCase, name: str) -> PhysicalLearner:
+    """The control with 1 in place of a parameter."""
+
+    def without(parameters: State) -> State:
+        return {**parameters, name: math.ones()}
+
+    learner: Any = case.control()
+    learner.model = ChangedModel(learner.model, parameters=without)
     return learner
 
 

@@ -14,7 +14,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from experiment.equations.derivatives import Derivatives
-from experiment.system import STRICT, Positive
+from experiment.equations.expressions import evaluate_expression
+from experiment.system import STRICT, Positive, SettingsError
 
 Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
@@ -135,9 +136,51 @@ class Equation(ABC):
         """
         raise NotImplementedError
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """Arrays of its dynamic fields that a step keeps for its gradient, at least.
+
+        For the estimate of memory; one, the state, if an equation doesn't say.
+        """
+        return 1
+
     def impossible(self) -> Iterator[str]:
         """What the values together do not allow, a sentence each."""
         yield from ()
+
+    def coefficient(self, name: str, value: str | float) -> np.ndarray:
+        """A coefficient at every cell, float64 `(x, y, ...)`.
+
+        Args:
+            name: Its key in `pde_params`.
+            value: A number, or an expression of the position.
+
+        Raises:
+            SettingsError: The expression can't be computed.
+        """
+        key = f"model.physical.pde_params.{name}"
+        return evaluate_expression(value, key, self.positions)
+
+    def impossible_coefficient(
+        self, name: str, value: str | float, *, negative: bool
+    ) -> Iterator[str]:
+        """Says why a coefficient can't be computed, or that it is negative.
+
+        Args:
+            name: Its key in `pde_params`.
+            value: A number, or an expression of the position.
+            negative: Whether it may be.
+        """
+        try:
+            lowest = self.coefficient(name, value).min()
+        except SettingsError as error:
+            yield str(error)
+            return
+        if lowest < 0 and not negative:
+            yield (
+                f"`model.physical.pde_params.{name}` falls to {lowest:.3g}"
+                f" {self.units[name]}; a {name} must not be negative."
+            )
 
     @abstractmethod
     def stability_warnings(self, initial: Sequence[State]) -> list[str]:
@@ -162,6 +205,14 @@ class Equation(ABC):
             f" {courant:.2f}; expected at most 2. Semi-Lagrangian advection stays"
             " stable but loses accuracy: lower `model.physical.dt`."
         ]
+
+    def kept_by_diffusion(self, substeps: int, form: DiffusionForm) -> int:
+        """Arrays that explicit steps of diffusion keep, see `kept_by_a_step`.
+
+        In `divergence` the difference and the flux along each axis, in `laplacian` the
+        Laplacian.
+        """
+        return substeps * (2 * len(self.axes) if form == "divergence" else 1)
 
     def diffusion_limit(self, substeps: int) -> float:
         """The largest coefficient k that explicit Euler steps are stable at.

@@ -9,11 +9,8 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import DiffusionForm, Equation, State
 from experiment.equations.derivatives import Derivatives, diffusion
-from experiment.equations.expressions import evaluate_expression
 from experiment.equations.waves import random_waves
-from experiment.system import STRICT, Count, NotNegative, SettingsError
-
-_VISCOSITY = "model.physical.pde_params.viscosity"
+from experiment.system import STRICT, Count, NotNegative
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -72,9 +69,7 @@ class Burgers(Equation):
 
     def true_parameter(self, name: str) -> np.ndarray:
         """See `Equation.true_parameter`."""
-        return evaluate_expression(
-            self.pde_params.viscosity, _VISCOSITY, self.positions
-        )
+        return self.coefficient(name, self.pde_params.viscosity)
 
     def stability_limit(self, name: str) -> float:
         """Explicit diffusion: `sum over axes of nu dt / (substeps dx^2) <= 1/2`."""
@@ -102,18 +97,18 @@ class Burgers(Equation):
         spread = diffusion(velocity, parameters["viscosity"], form, derivatives)
         return {"velocity": spread - derivatives.resolved(np.asarray(carried))}
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """See `Equation.kept_by_a_step`."""
+        params = self.pde_params
+        diffusion = self.kept_by_diffusion(params.diffusion_substeps, params.diffusion)
+        # Advection takes the values at all corners of a cell.
+        return 2 ** len(self.axes) + diffusion
+
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
-        try:
-            viscosity = self.true_parameter("viscosity")
-        except SettingsError as error:
-            yield str(error)
-            return
-        if viscosity.min() < 0:
-            yield (
-                f"`{_VISCOSITY}` falls to {viscosity.min():.3g} m^2/s; a viscosity must"
-                " not be negative."
-            )
+        value = self.pde_params.viscosity
+        yield from self.impossible_coefficient("viscosity", value, negative=False)
 
     def stability_warnings(self, initial: Sequence[State]) -> list[str]:
         """The Courant number of advection, and the diffusion number."""

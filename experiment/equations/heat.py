@@ -9,11 +9,8 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import DiffusionForm, Equation, State
 from experiment.equations.derivatives import Derivatives, diffusion
-from experiment.equations.expressions import evaluate_expression
 from experiment.equations.waves import random_waves
-from experiment.system import STRICT, Count, NotNegative, SettingsError
-
-_DIFFUSIVITY = "model.physical.pde_params.diffusivity"
+from experiment.system import STRICT, Count, NotNegative
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -70,9 +67,7 @@ class Heat(Equation):
 
     def true_parameter(self, name: str) -> np.ndarray:
         """See `Equation.true_parameter`."""
-        return evaluate_expression(
-            self.pde_params.diffusivity, _DIFFUSIVITY, self.positions
-        )
+        return self.coefficient(name, self.pde_params.diffusivity)
 
     def stability_limit(self, name: str) -> float:
         """Explicit diffusion: `sum over axes of kappa dt / (substeps dx^2) <= 1/2`."""
@@ -98,18 +93,16 @@ class Heat(Equation):
         k = parameters["diffusivity"]
         return {"temperature": diffusion(temperature, k, form, derivatives)}
 
+    @property
+    def kept_by_a_step(self) -> int:
+        """See `Equation.kept_by_a_step`."""
+        params = self.pde_params
+        return self.kept_by_diffusion(params.diffusion_substeps, params.diffusion)
+
     def impossible(self) -> Iterator[str]:
         """See `Equation.impossible`."""
-        try:
-            diffusivity = self.true_parameter("diffusivity")
-        except SettingsError as error:
-            yield str(error)
-            return
-        if diffusivity.min() < 0:
-            yield (
-                f"`{_DIFFUSIVITY}` falls to {diffusivity.min():.3g} m^2/s; a"
-                " diffusivity must not be negative."
-            )
+        value = self.pde_params.diffusivity
+        yield from self.impossible_coefficient("diffusivity", value, negative=False)
 
     def stability_warnings(self, initial: Sequence[State]) -> list[str]:
         """The diffusion number."""

@@ -10,15 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from experiment.evaluation import Rollout, first_bad_frame
-from experiment.report.drawing import (
-    channel_of,
-    drawable,
-    largest_size,
-    save_figure,
-    show_field,
-    unit_of,
-)
+from experiment.evaluation import Rollout
+from experiment.report.drawing import compared, drawable, save_figure, show_field
 from experiment.settings import Settings
 from experiment.system import write_whole
 
@@ -36,42 +29,24 @@ def draw_rollout(
         shown: Names of the forecast and of the channel.
         path: The picture.
     """
-    model, channel = shown
-    reference, forecast = channel_of(rollout, settings, shown)
-    error = forecast - reference
-    times = np.linspace(0, len(reference) - 1, 5).round().astype(int)
-    largest = largest_size(reference)
-    # An error beyond twice the field says that all is lost; the others stay visible.
-    worst = min(largest_size(error), 2 * largest)
+    comparison = compared(rollout, settings, shown)
+    times = np.linspace(0, len(rollout.reference) - 1, 5).round().astype(int)
+    domain = settings.model.physical.domain
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     grid = figure.subplots(3, len(times), sharex=True, sharey=True)
-    rows = (
-        ("reference", reference, largest, "RdBu_r"),
-        (model, forecast, largest, "RdBu_r"),
-        (f"{model} - reference", error, worst, "PuOr_r"),
-    )
-    for row, (title, values, limit, colours) in zip(grid, rows, strict=True):
+    for row, panel in zip(grid, comparison.panels, strict=True):
+        limits = (-panel.limit, panel.limit)
         images = [
-            show_field(
-                axes,
-                values[t],
-                settings.model.physical.domain,
-                (-limit, limit),
-                colours,
-            )
+            show_field(axes, panel.values[t], domain, limits, panel.colours)
             for axes, t in zip(row, times, strict=True)
         ]
-        row[0].set_ylabel(f"{title}\ny in m")
-        unit = unit_of(channel, settings)
-        figure.colorbar(images[0], ax=list(row), label=unit, shrink=0.9)
+        row[0].set_ylabel(f"{panel.title}\ny in m")
+        figure.colorbar(images[0], ax=list(row), label=comparison.unit, shrink=0.9)
     for axes, t in zip(grid[0], times, strict=True):
         axes.set_title(f"t = {t * settings.model.physical.dt:.2f} s")
     for axes in grid[-1]:
         axes.set_xlabel("x in m")
-    grey = "" if first_bad_frame(forecast) is None else " (grey: not finite)"
-    figure.suptitle(
-        f"{channel} of the {model} model, unseen simulation {rollout.simulation}{grey}"
-    )
+    figure.suptitle(comparison.title)
     save_figure(figure, path)
 
 
@@ -79,22 +54,22 @@ def draw_film(
     rollout: Rollout, settings: Settings, shown: tuple[str, str], path: Path
 ) -> None:
     """Films reference and forecast side by side; the arguments of `draw_rollout`."""
-    model, channel = shown
-    sides = channel_of(rollout, settings, shown)
-    largest = largest_size(sides[0])
-    limits = (-largest, largest)
+    comparison = compared(rollout, settings, shown)
+    *both, _ = comparison.panels
+    limits = (-both[0].limit, both[0].limit)
     domain = settings.model.physical.domain
     figure = Figure(figsize=(7.2, 3.6), dpi=80, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     panels = figure.subplots(1, 2, sharey=True)
     images = []
-    for axes, title, values in zip(panels, ("reference", model), sides, strict=True):
-        images.append(show_field(axes, values[0], domain, limits, "RdBu_r"))
-        axes.set_title(title)
+    for axes, panel in zip(panels, both, strict=True):
+        first = panel.values[0]
+        images.append(show_field(axes, first, domain, limits, panel.colours))
+        axes.set_title(panel.title)
         axes.set_xlabel("x in m")
     panels[0].set_ylabel("y in m")
-    unit = unit_of(channel, settings)
-    figure.colorbar(images[0], ax=list(panels), label=f"{channel} in {unit}")
+    label = f"{shown[1]} in {comparison.unit}"
+    figure.colorbar(images[0], ax=list(panels), label=label)
     clock = figure.suptitle("t = 0.00 s")
     # Laid out once: a frame that is laid out anew may jump or lose a label.
     figure.draw_without_rendering()
@@ -107,11 +82,11 @@ def draw_film(
         artist.set_animated(True)
     canvas.draw()
     background = canvas.copy_from_bbox(figure.bbox)
-    palette = _palette("RdBu_r")
+    palette = _palette(both[0].colours)
     frames = []
-    for t in range(len(sides[0])):
-        for image, values in zip(images, sides, strict=True):
-            image.set_data(drawable(values[t], limits))
+    for t in range(len(rollout.reference)):
+        for image, panel in zip(images, both, strict=True):
+            image.set_data(drawable(panel.values[t], limits))
         clock.set_text(f"t = {t * settings.model.physical.dt:.2f} s")
         canvas.restore_region(background)
         for artist in changing + around:

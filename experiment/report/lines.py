@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiment.equations import Domain
-from experiment.evaluation import INFORMED, RecoveredParameter, Rollout, first_bad_frame
+from experiment.evaluation import INFORMED, RecoveredParameter, Rollout
 from experiment.report.drawing import (
-    channel_of,
-    largest_size,
+    compared,
     save_figure,
     show_field,
-    unit_of,
+    with_unit,
 )
 from experiment.settings import Settings
 
@@ -30,60 +30,68 @@ def draw_space_time(
         shown: Names of the forecast and of the channel.
         path: The picture.
     """
-    model, channel = shown
-    reference, forecast = channel_of(rollout, settings, shown)
-    error = forecast - reference
-    largest = largest_size(reference)
-    # An error beyond twice the field says that all is lost; the others stay visible.
-    worst = min(largest_size(error), 2 * largest)
-    equation = settings.model.physical
+    comparison = compared(rollout, settings, shown)
+    equation, frames = settings.model.physical, len(rollout.reference)
     # A frame is drawn around its time, as a cell around its centre.
-    span: Domain = {"x": equation.domain["x"], "y": len(reference) * equation.dt}
+    span: Domain = {"x": equation.domain["x"], "y": frames * equation.dt}
     figure = Figure(figsize=(11, 3.8), layout="constrained")
-    panels = (
-        ("reference", reference, largest, "RdBu_r"),
-        (model, forecast, largest, "RdBu_r"),
-        (f"{model} - reference", error, worst, "PuOr_r"),
-    )
     row = figure.subplots(1, 3, sharex=True, sharey=True)
-    for axes, (title, values, limit, colours) in zip(row, panels, strict=True):
-        image = show_field(axes, values.T, span, (-limit, limit), colours)
+    for axes, panel in zip(row, comparison.panels, strict=True):
+        limits = (-panel.limit, panel.limit)
+        image = show_field(axes, panel.values.T, span, limits, panel.colours)
         axes.set_aspect("auto")
-        axes.set_title(title)
+        axes.set_title(panel.title)
         axes.set_xlabel("x in m")
-        figure.colorbar(image, ax=axes, label=unit_of(channel, settings))
+        figure.colorbar(image, ax=axes, label=comparison.unit)
     row[0].set_ylabel("time in s")
-    grey = "" if first_bad_frame(forecast) is None else " (grey: not finite)"
-    figure.suptitle(
-        f"{channel} of the {model} model, unseen simulation {rollout.simulation}{grey}"
-    )
+    figure.suptitle(comparison.title)
     save_figure(figure, path)
 
 
 def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) -> None:
-    """Truth, guess and what was found of a parameter `(x)`, as curves."""
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
+    """Truth, guess and what was found of a parameter `(x)`; below, the errors.
+
+    Without truth only the first.
+    """
+    known = parameter.truth is not None
+    size = (6.4, 6.0 if known else 4.0)
+    figure = Figure(figsize=size, layout="constrained")
+    ratios = (2, 1) if known else (1,)
+    grid = figure.subplots(
+        len(ratios), 1, sharex=True, squeeze=False, height_ratios=ratios
+    )
     x = np.asarray(settings.model.physical.positions["x"])
     for side, values in parameter.sides.items():
         finite = np.where(np.isfinite(values), values, np.nan)
-        axes.plot(x, finite, _STYLES[side], label=side)
-    if parameter.deviation is not None and parameter.informed is not None:
-        seen = parameter.informed >= INFORMED
-        axes.errorbar(
-            *(x[seen], parameter.found[seen], 2 * parameter.deviation[seen]),
-            fmt="none",
-            ecolor="C2",
-            alpha=0.6,
-            label="two standard deviations",
-        )
-        half, label = (x[1] - x[0]) / 2, "data say nothing"
-        for centre in x[~seen]:
-            axes.axvspan(centre - half, centre + half, color="0.88", lw=0, label=label)
-            label = None
-    axes.set_xlabel("x in m")
-    axes.set_ylabel(f"{parameter.name} in {parameter.unit}")
-    axes.set_title(f"{parameter.name}, recovered by the physical model")
-    axes.grid(alpha=0.3)
-    axes.legend()
+        grid[0, 0].plot(x, finite, _STYLES[side], label=side)
+        if known and side != "truth":
+            error = finite - parameter.truth
+            grid[1, 0].plot(x, error, _STYLES[side], label=f"{side} - truth")
+    _draw_certainty(grid[0, 0], x, parameter)
+    grid[0, 0].set_ylabel(with_unit(parameter.name, parameter.unit))
+    grid[0, 0].set_title(f"{parameter.name}, recovered by the physical model")
+    if known:
+        grid[1, 0].set_ylabel(with_unit("error", parameter.unit))
+    for axes in grid[:, 0]:
+        axes.grid(alpha=0.3)
+        axes.legend()
+    grid[-1, 0].set_xlabel("x in m")
     save_figure(figure, path)
+
+
+def _draw_certainty(axes: Axes, x: np.ndarray, parameter: RecoveredParameter) -> None:
+    """Bars of two standard deviations, and grey where the data say nothing."""
+    if parameter.deviation is None or parameter.informed is None:
+        return
+    seen = parameter.informed >= INFORMED
+    axes.errorbar(
+        *(x[seen], parameter.found[seen], 2 * parameter.deviation[seen]),
+        fmt="none",
+        ecolor="C2",
+        alpha=0.6,
+        label="two standard deviations",
+    )
+    half, label = (x[1] - x[0]) / 2, "data say nothing"
+    for centre in x[~seen]:
+        axes.axvspan(centre - half, centre + half, color="0.88", lw=0, label=label)
+        label = None

@@ -26,7 +26,11 @@ from experiment.report.films import draw_film, draw_rollout
 from experiment.report.lines import draw_space_time
 from experiment.report.losses import draw_losses
 from experiment.report.parameters import draw_parameters
+from experiment.report.volumes import draw_slices
 from experiment.settings import Settings
+
+#: What draws a roll-out, by the number of dimensions.
+_DRAW = {1: draw_space_time, 2: draw_rollout, 3: draw_slices}
 
 
 # A forecast that diverged was warned about; its curve leaves the picture.
@@ -39,7 +43,8 @@ def draw_evaluation(
 ) -> list[str]:
     """Draws everything into `folder`.
 
-    Roll-outs and parameter fields are drawn in one and two dimensions, films in two.
+    Roll-outs and parameter fields are drawn over space and time in one dimension, as
+    they are in two, and as slices in three; films in two.
 
     Args:
         result: The results of the evaluation.
@@ -60,10 +65,8 @@ def draw_evaluation(
     }
     for file, figure in curves.items():
         save_figure(figure, folder / file)
-    rollouts = draw_rollouts(result, settings, plan, folder) if rank < 3 else []
-    parameters = (
-        draw_parameters(result.parameters, settings, folder) if rank < 3 else []
-    )
+    rollouts = draw_rollouts(result, settings, plan, folder)
+    parameters = draw_parameters(result.parameters, settings, folder)
     films = draw_films(result, settings, plan, folder) if rank == 2 else []
     names = [*rollouts, *parameters, *curves, *films]
     return [*names, *draw_losses(histories, folder)]
@@ -73,8 +76,7 @@ def draw_rollouts(
     result: EvaluationResult, settings: Settings, plan: ChannelPlan, folder: Path
 ) -> list[str]:
     """Draws the first roll-out, each channel of each model; returns the file names."""
-    names = []
-    draw = draw_space_time if len(settings.model.physical.axes) == 1 else draw_rollout
+    names, draw = [], _DRAW[len(settings.model.physical.axes)]
     for channel in plan.dynamic_names:
         for model, ending in _endings(result).items():
             names.append(f"rollout_{channel.replace('.', '_')}{ending}.png")

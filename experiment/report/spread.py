@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.evaluation import Comparison
-from experiment.report.drawing import largest_size, save_figure, show_field
+from experiment.report.drawing import largest_size, save_figure, show_field, with_unit
 
 
 def draw_spreads(comparison: Comparison, folder: Path) -> list[str]:
@@ -40,7 +40,7 @@ def _truth(comparison: Comparison, name: str) -> tuple[np.ndarray | None, str]:
     parameter = next(
         p for model in comparison.models for p in model.parameters if p.name == name
     )
-    return parameter.truth, f"{name} in {parameter.unit}"
+    return parameter.truth, with_unit(name, parameter.unit)
 
 
 def _panels(comparison: Comparison, name: str, found: dict[str, np.ndarray]) -> Figure:

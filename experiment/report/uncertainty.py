@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiment.evaluation import INFORMED, RecoveredParameter
-from experiment.report.drawing import largest_size, save_figure, show_field
+from experiment.report.drawing import largest_size, save_figure, show_field, with_unit
 from experiment.settings import Settings
 
 
@@ -24,7 +24,7 @@ def draw_uncertainty(
     shown = parameter.found if parameter.truth is None else parameter.truth
     limits = _limits(np.stack([shown, parameter.found]))
     deviation = np.where(seen, parameter.deviation, np.nan)
-    unit = f"{parameter.name} in {parameter.unit}"
+    unit = with_unit(parameter.name, parameter.unit)
     largest = largest_size(deviation)
     panels = [
         ("found", parameter.found, limits, "viridis", unit),

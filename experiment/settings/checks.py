@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from experiment.equations import AXES, parameter_range
 from experiment.settings.comparing import impossible_comparison
 from experiment.settings.masks import impossible_observations
+from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.references import impossible_reference
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
@@ -75,7 +76,8 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_processes(settings)
     yield from _impossible_fields(settings)
     yield from _impossible_import(settings)
-    grid = [*_impossible_grid(settings)]
+    # First, as a grid that is too large could not even be looked at.
+    grid = [*memory_problems(settings)] or [*_impossible_grid(settings)]
     yield from grid
     if not grid:
         yield from _impossible_parameters(settings)

@@ -6,7 +6,7 @@ share lies in `experiment`.
 `migration.sources.<component>.<side>` takes an entry's place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,26 @@ def _halvings(architecture: "Architecture") -> int:
     return 2 ** ((architecture.levels or 1) - 1)
 
 
+def _one_each(architecture: "Architecture") -> "Outputs":
+    return [(width, 0) for width in architecture.layer_widths]
+
+
+def _two_each(architecture: "Architecture") -> "Outputs":
+    return [(width, 0) for width in architecture.layer_widths for _ in range(2)]
+
+
+def _up_and_down(architecture: "Architecture") -> "Outputs":
+    widths = architecture.level_widths
+    lowest = len(widths) - 1
+    # Two convolutions a level on the way down, and two on the way up but at the lowest.
+    times = [2 if level == lowest else 4 for level in range(len(widths))]
+    return [
+        (width, level)
+        for level, (width, count) in enumerate(zip(widths, times, strict=True))
+        for _ in range(count)
+    ]
+
+
 def _filters(architecture: "Architecture") -> Iterator[str]:
     levels, filters = architecture.levels, architecture.filters
     if isinstance(filters, tuple) and len(filters) != levels:
@@ -62,6 +82,10 @@ def _filters(architecture: "Architecture") -> Iterator[str]:
             " expected one number, or `model.synthetic.architecture.levels` ="
             f" {levels} of them."
         )
+
+
+#: Channels of every convolution's output, and how often its grid has been halved.
+Outputs = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -73,19 +97,25 @@ class Network:
         settings: The keys of `model.synthetic.architecture` that it alone reads.
         size_multiple: Every size of the grid must be a multiple of this.
         impossible: What its settings together do not allow.
+        outputs: Its convolutions' outputs, for the estimate of memory.
     """
 
     source: str
     settings: tuple[str, ...]
     size_multiple: Callable[["Architecture"], int] = _one_size
     impossible: Callable[["Architecture"], Iterator[str]] = lambda _: iter(())
+    outputs: Callable[["Architecture"], Outputs] = _one_each
 
 
 #: Every architecture by its `model.synthetic.name`.
 ARCHITECTURES = {
     "unet": Network(
-        "models.unet:UNet", ("levels", "filters"), _halvings, impossible=_filters
+        "models.unet:UNet",
+        ("levels", "filters"),
+        _halvings,
+        impossible=_filters,
+        outputs=_up_and_down,
     ),
-    "resnet": Network("models.resnet:ResNet", ("layers",)),
+    "resnet": Network("models.resnet:ResNet", ("layers",), outputs=_two_each),
     "convnet": Network("models.convnet:ConvNet", ("layers",)),
 }

@@ -18,6 +18,7 @@ from experiment.system.errors import (
     spelling_hint,
 )
 from experiment.system.files import csv_text, sync_folder, write_whole
+from experiment.system.memory import memory_limit
 from experiment.system.process import keep_freed_memory
 from experiment.system.progress import Bar, Progress
 from experiment.system.types import (
@@ -52,6 +53,7 @@ __all__ = [
     "keep_freed_memory",
     "load_arrays",
     "map_in_processes",
+    "memory_limit",
     "one_of",
     "open_arrays",
     "read_facts",

@@ -122,7 +122,8 @@ def test_advection_by_whole_cells_is_a_shift(tmp_path: Path) -> None:
             "density": grid(density, equation),
             "velocity": grid(velocity, equation),
         }
-        parameters = {"velocity_factor": math.tensor(1.0)}
+        numbers = {"velocity_factor": 0.5, "velocity_modulation": 2.0}
+        parameters = {name: math.tensor(value) for name, value in numbers.items()}
         after = numpy(AdvectionModel(equation).step(state, parameters)["density"])
     # Cells are 0.5 m wide: 2 m and -1 m are 4 and -2 cells.
     assert relative_error(after, np.roll(density, (4, -2), (0, 1))) < 1e-13

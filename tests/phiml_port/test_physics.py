@@ -136,7 +136,9 @@ def test_advection_by_whole_cells_is_a_shift(tmp_path: Path) -> None:
     def moved(density: Any, factor: float) -> Any:
         velocity = named(np.tile([1.0, -0.5], (16, 8, 1)))
         state = {"density": density, "velocity": velocity}
-        return model.step(state, {"velocity_factor": math.tensor(factor)})["density"]
+        numbers = {"velocity_factor": factor / 2, "velocity_modulation": 2.0}
+        parameters = {name: math.tensor(value) for name, value in numbers.items()}
+        return model.step(state, parameters)["density"]
 
     with math.precision(64):
         once, twice = moved(named(density), 1.0), moved(named(density), 2.0)
@@ -241,7 +243,8 @@ def test_what_is_compiled_is_what_is_written(tmp_path: Path, experiment: str) ->
         found = learner.rollout(parameters, states, 4)[0]
         with math.precision(64):
             state: dict[str, Any] = {n: named(fields[n]) for n in plan.fields}
-            known = {n: model.tensor(p) for n, p in parameters.items()}
+            some = {n: model.tensor(p) for n, p in parameters.items()}
+            known = model.parameters(some)
             for frame in range(1, 4):
                 state |= eager.step(state, known)
                 expected = np.concatenate(

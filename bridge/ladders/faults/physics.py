@@ -20,18 +20,19 @@ from bridge.ladders.physics_cases import (
     CURRICULUM,
     DIVERGENCE,
     LAPLACIAN,
-    physics_names,
+    SMOOTH,
 )
 from phiml_port.physics import PhysicalLearner, PhysicalModel
+from phiml_port.physics.advection import AdvectionModel
 from phiml_port.physics.burgers import BurgersModel
 
 _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
 _BURGERS_LAPLACIAN = replace(_BURGERS, diffusion=LAPLACIAN)
 _HEAT = CaseName("heat", "convnet", "float64", batch_norm=False)
 _LINE = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
-#: Heat with the square of the conductivity's gradient in the loss.
-_SMOOTH = physics_names()[-1]
+_CUBE = CaseName("burgers_3d", "convnet", "float64", batch_norm=False)
 _ADVECTION = CaseName("advection", "convnet", "float64", batch_norm=False)
+_MODULATED = CaseName("advection_modulation", "convnet", "float64", batch_norm=False)
 
 
 def _walled(_: Any) -> Any:
@@ -89,6 +90,21 @@ def _cut(step: Any) -> Any:
     return faulty
 
 
+def _without_an_axis(make: Any) -> Any:
+    def faulty(self: Any, equation: Any) -> None:
+        last = equation.axes[-1]
+        make(self, replace(equation, domain={**equation.domain, last: 1e12}))
+
+    return faulty
+
+
+def _without_modulation(step: Any) -> Any:
+    def faulty(self: Any, state: Any, parameters: Any) -> Any:
+        return step(self, state, {**parameters, "velocity_modulation": math.ones()})
+
+    return faulty
+
+
 def _fault(
     name: str, rung: str, case: CaseName, owner: Any, attribute: str, faulty: Any
 ) -> Fault:
@@ -105,13 +121,16 @@ FAULTS = (
         _walled,
     ),
     _fault(names.SUBSTEPS, "P1", _BURGERS, BurgersModel, "__init__", _other_substeps),
-    _fault(
-        names.DT,
-        "P1",
-        _BURGERS,
-        phiml_port.physics.burgers,
-        "semi_lagrangian",
-        _half_advection,
+    *(
+        _fault(
+            names.DT,
+            "P1",
+            case,
+            phiml_port.physics.burgers,
+            "semi_lagrangian",
+            _half_advection,
+        )
+        for case in (_BURGERS, _CUBE)
     ),
     *(
         _fault(name, "P1", case, module, "explicit_diffusion", _of_form(form))
@@ -133,19 +152,23 @@ FAULTS = (
     ),
     *(
         _fault(names.MEAN, "P1", case, phiml_port.physics.stencils, "face_value", _mean)
-        for case in (_BURGERS, _HEAT, _LINE)
+        for case in (_BURGERS, _HEAT, _LINE, _CUBE)
+    ),
+    _fault(names.AXIS, "P1", _CUBE, BurgersModel, "__init__", _without_an_axis),
+    _fault(
+        names.IGNORED, "P1", _MODULATED, AdvectionModel, "step", _without_modulation
     ),
     _fault(
         names.WHOLE,
         "P3",
         _HEAT,
         PhysicalLearner,
-        "_learned_windows",
-        lambda _: lambda self: self.windows,
+        "_frames",
+        lambda _: property(lambda self: None),
     ),
     *(
         _fault(name, "P3", case, phiml_port.physics.learner, "gradient_penalty", faulty)
-        for case, kind in ((CURRICULUM, "tv"), (_SMOOTH, "l2"))
+        for case, kind in ((CURRICULUM, "tv"), (SMOOTH, "l2"))
         for name, faulty in (
             (
                 names.NO_REGULARISATION,

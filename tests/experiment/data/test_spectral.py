@@ -154,3 +154,23 @@ def test_the_tail_tells_a_front_from_a_wave(tmp_path: Path) -> None:
     front = np.where(np.asarray(heat.positions["x"]) < 4.0, 1.0, 0.0)
     assert operators.tail(front) > 0.1
     assert operators.tail(np.ones((16, 8))) == 0.0
+
+
+def test_a_modulated_velocity_carries(tmp_path: Path) -> None:
+    """-f m(x) u . grad rho, with rho = cos ax and u = (1, 0)."""
+    modulation = "1 + 0.5 * sin(2*pi*x/size_x)"
+    advection = _equation(
+        tmp_path,
+        f"model.physical.pde_params.velocity_modulation='{modulation}'",
+        "model.physical.pde_params.velocity_factor=0.5",
+        experiment="advection",
+    )
+    a = 2 * np.pi / advection.domain["x"]
+    x: Any = advection.positions["x"]
+    rates = advection.spectral_rates(
+        {"density": np.cos(a * x), "velocity": np.broadcast_to([1.0, 0.0], (16, 8, 2))},
+        {name: advection.true_parameter(name) for name in advection.parameters},
+        FourierDerivatives(advection),
+    )
+    exact = 0.5 * (1 + 0.5 * np.sin(a * x)) * a * np.sin(a * x)
+    assert relative_error(rates["density"], exact) < 1e-12

@@ -114,10 +114,16 @@ def test_the_truth_is_what_the_data_are_simulated_with(tmp_path: Path) -> None:
     advection = small(
         tmp_path,
         "model.physical.pde_params.velocity_factor=1.25",
+        "model.physical.pde_params.velocity_modulation='1 + x/size_x * y/size_y'",
         experiment="advection",
     ).model.physical
-    assert advection.parameters == ("velocity_factor",)
+    assert advection.parameters == ("velocity_factor", "velocity_modulation")
     assert advection.true_parameter("velocity_factor") == np.asarray(1.25)
+    found = advection.true_parameter("velocity_modulation")
+    np.testing.assert_allclose(found, 1 + x * y / 32, rtol=1e-14)
+    # A number needs no field.
+    plain = small(tmp_path, experiment="advection").model.physical
+    assert plain.true_parameter("velocity_modulation").shape == ()
 
 
 def test_the_windows_that_are_chosen_are_spread_evenly() -> None:

@@ -1,0 +1,173 @@
+"""The memory that a run needs at least, so that a run that can't end isn't begun.
+
+Counted is what grows with the grid: arrays that must be there at the same time. What
+libraries need besides is not, so a run takes more than this.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiment.settings.registry import ARCHITECTURES
+from experiment.settings.schema import Settings
+from experiment.system import memory_limit
+
+_BYTES = {"float32": 4, "float64": 8}
+#: Arrays that a convolution leaves for its gradient: its padded input, its output.
+_KEPT = 2
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory that some part of a run needs.
+
+    Attributes:
+        what: The part.
+        counted: What is counted, in words.
+        size: In bytes.
+        lower: Settings that it grows with.
+    """
+
+    what: str
+    counted: str
+    size: int
+    lower: tuple[str, ...]
+
+
+def memory_needs(settings: Settings) -> Iterator[Need]:
+    """What each part of a run needs at least while it runs; parts follow one another.
+
+    `generate` needs coefficients, positions and one state; training a model the
+    windows of a step with all that is kept for its gradient, in every step of the
+    roll-out; a hybrid training also the other model's windows, and generated
+    trajectories; an evaluation all forecasts.
+    """
+    tasks, mode = settings.general.tasks, settings.general.mode
+    yield _grid(settings)
+    training = "train" in tasks and mode != "evaluate"
+    if training and mode != "physical" and settings.general.device == "cpu":
+        yield _surrogate(settings)
+    if training and mode != "synthetic":
+        yield _physics(settings)
+    if "evaluate" in tasks or mode == "evaluate":
+        yield _evaluation(settings)
+
+
+def memory_problems(settings: Settings, limit: int | None = None) -> Iterator[str]:
+    """Says which part of a run can't fit into the memory, a sentence each.
+
+    Args:
+        settings: The settings of the run.
+        limit: Bytes that there are; what this process may use by default.
+    """
+    limit = memory_limit() if limit is None else limit
+    for need in memory_needs(settings):
+        if need.size > limit:
+            yield (
+                f"{need.what} needs at least {need.size / _GIB:.3g} GiB of memory"
+                f" ({need.counted}); there are {limit / _GIB:.3g} GiB. Lower"
+                f" {', '.join(f'`{key}`' for key in need.lower)}."
+            )
+
+
+def _cells(settings: Settings) -> int:
+    return math.prod(settings.model.physical.resolution.values())
+
+
+def _channels(settings: Settings, *, dynamic: bool = False) -> int:
+    data, offered = settings.data, settings.model.physical.fields
+    names = data.fields_scheme.dynamic if dynamic else data.fields
+    return sum(len(offered.get(name, ())) or 1 for name in names)
+
+
+def _frames(settings: Settings, count: float) -> int:
+    """Bytes of some frames of all channels."""
+    one = _channels(settings) * _cells(settings) * _BYTES[settings.general.precision]
+    return int(count * one)
+
+
+def _windows(settings: Settings) -> int:
+    """Windows of the training simulations."""
+    trainer = settings.trainer
+    each = settings.data.trajectory_length - trainer.rollout_steps
+    return len(trainer.train_sim) * max(each, 0)
+
+
+def _grid(settings: Settings) -> Need:
+    rank, channels = len(settings.model.physical.resolution), _channels(settings)
+    size = 8 * _cells(settings) * (rank + channels)
+    counted = f"positions along {rank} axes and a state of {channels} channels"
+    return Need("a simulation", counted, size, ("model.physical.resolution",))
+
+
+def _surrogate(settings: Settings) -> Need:
+    trainer, synthetic = settings.trainer, settings.model.synthetic
+    rank = len(settings.model.physical.resolution)
+    outputs = ARCHITECTURES[synthetic.name].outputs(synthetic.architecture)
+    # Each level has half as many cells along every axis.
+    values = _cells(settings) * sum(n / 2 ** (rank * level) for n, level in outputs)
+    number = 2 if trainer.amp == "bf16" else _BYTES[settings.general.precision]
+    batch = min(trainer.batch_size, _windows(settings))
+    size = int(_KEPT * number * batch * trainer.rollout_steps * values)
+    size += _frames(settings, batch * (trainer.rollout_steps + 1))
+    if settings.general.mode == "hybrid":
+        size += _generated(settings)
+    return Need(
+        "training the synthetic model",
+        f"input and output of its {len(outputs)} convolutions, for a batch of"
+        f" {batch} windows of {trainer.rollout_steps} steps",
+        size,
+        (
+            *("trainer.batch_size", "trainer.rollout_steps"),
+            *(
+                f"model.synthetic.architecture.{key}"
+                for key in ARCHITECTURES[synthetic.name].settings
+            ),
+            "model.physical.resolution",
+        ),
+    )
+
+
+def _generated(settings: Settings) -> int:
+    """Bytes of the trajectories that the physical model makes in a hybrid cycle."""
+    simulations = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
+    return _frames(settings, simulations * settings.data.trajectory_length)
+
+
+def _physics(settings: Settings) -> Need:
+    trainer, equation = settings.trainer, settings.model.physical
+    windows = min(trainer.physical.windows, _windows(settings))
+    kept = equation.kept_by_a_step
+    one = _channels(settings, dynamic=True) * _cells(settings)
+    one *= _BYTES[settings.general.precision]
+    size = windows * trainer.rollout_steps * kept * one
+    size += _frames(settings, windows * (trainer.rollout_steps + 1))
+    if settings.general.mode == "hybrid":
+        size += _generated(settings)
+    return Need(
+        "training the physical model",
+        f"{windows} windows of {trainer.rollout_steps} steps, of which each keeps"
+        f" {kept} arrays for the gradient",
+        size,
+        (
+            *("trainer.physical.windows", "trainer.rollout_steps"),
+            "model.physical.resolution",
+        ),
+    )
+
+
+def _evaluation(settings: Settings) -> Need:
+    evaluation = settings.evaluation
+    models = 2 if settings.general.mode == "hybrid" else 1
+    trajectories = len(evaluation.test_sim) * (models + 1)
+    return Need(
+        "an evaluation",
+        f"{trajectories} trajectories of {evaluation.num_frames} frames: truth and"
+        " forecasts",
+        _frames(settings, trajectories * evaluation.num_frames),
+        (
+            *("evaluation.test_sim", "evaluation.num_frames"),
+            "model.physical.resolution",
+        ),
+    )
