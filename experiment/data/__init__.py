@@ -28,6 +28,7 @@ from experiment.data.observations import (
     observations_text,
     with_noise,
 )
+from experiment.data.reference import reference_simulator, reference_text
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -61,6 +62,8 @@ __all__ = [
     "observations_text",
     "open_scene",
     "read_trajectory",
+    "reference_simulator",
+    "reference_text",
     "sample_order",
     "scene_description",
     "scene_path",

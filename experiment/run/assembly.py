@@ -13,6 +13,7 @@ from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import Evaluated
 from experiment.run.folder import RunFolder
 from experiment.run.tasks import Components
+from experiment.run.uncertainty import with_uncertainty
 from experiment.settings import (
     COMPONENTS,
     Settings,
@@ -234,7 +235,12 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         path = paths[PHYSICAL]
         checkpoint = load_checkpoint(path, PHYSICAL)
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
-        parameters = recovered_parameters(settings, checkpoint.weights)
+        parameters = with_uncertainty(
+            settings,
+            parts.build_physical_learner,
+            {name: o["unbounded"] for name, o in checkpoint.optimiser.items()},
+            recovered_parameters(settings, checkpoint.weights),
+        )
         histories[PHYSICAL] = checkpoint.state.history
         steps[PHYSICAL] = checkpoint.state.iteration
         facts |= {

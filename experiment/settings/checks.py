@@ -11,6 +11,7 @@ from experiment.settings.comparing import impossible_comparison
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
+from experiment.settings.references import impossible_reference
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
@@ -86,6 +87,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
     yield from impossible_comparison(settings)
+    yield from impossible_reference(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:
