@@ -12,6 +12,7 @@ from experiment.data.descriptions import (
     scene_description,
     scene_path,
 )
+from experiment.data.exporting import export_data
 from experiment.data.generation import (
     GrowthCheck,
     Simulator,
@@ -41,6 +42,7 @@ __all__ = [
     "channel_plan",
     "chosen_windows",
     "data_are_imported",
+    "export_data",
     "generate",
     "import_data",
     "network_arguments",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment.data import Simulator, generate, import_data
+from experiment.data import Simulator, export_data, generate, import_data
 from experiment.evaluation import (
     Forecast,
     RecoveredParameter,
@@ -77,6 +77,8 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
             import_data(settings, progress)
         if "generate" in tasks:
             generate(settings, components.simulator(), progress)
+        if "export" in tasks:
+            export_data(settings, progress)
         if "train" in tasks:
             components.train(run, progress)
             components.summary(progress)

@@ -23,7 +23,7 @@ Words = tuple[Name, ...]
 Indices = tuple[Index, ...]
 Counts = tuple[Count, ...]
 Precision = Literal["float32", "float64"]
-Task = Literal["import", "generate", "train", "evaluate"]
+Task = Literal["import", "generate", "train", "evaluate", "export"]
 Side = Annotated[str, one_of(VALUES)]
 
 
@@ -63,6 +63,7 @@ class Data:
     overwrite: bool
     source: str | None
     source_names: dict[Name, Name] | None
+    export: str | None
 
 
 @dataclass(frozen=True, config=STRICT)
