@@ -16,7 +16,7 @@ from benchmarks.cases.settings import grid_of, settings_of, simulated
 
 SEEDS = (0, 1, 2)
 #: Weights of the interaction: of the synthetic and of the physical model.
-WEIGHTS = ((1.0, 0.001), (1.0, 0.01), (1.0, 0.1), (0.3, 0.01), (1.0, 1.0))
+WEIGHTS = ((1.0, 0.0001), (1.0, 0.001), (1.0, 0.01), (1.0, 0.1), (1.0, 1.0))
 _WARM_UP, _CYCLES, _EPOCHS = 5, 2, 4
 _SHARED = (
     *("migration=full", *grid_of(32), "trainer.val_sim=[]"),

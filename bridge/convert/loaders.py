@@ -54,6 +54,10 @@ class _Adapter(Generic[Batch_co]):
         """Whether each window that is left of the epoch is generated, in its order."""
         return self.loader.generated()
 
+    def observed(self) -> Any:
+        """What was observed of the windows that are left of the epoch, in its order."""
+        return self.loader.observed()
+
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and its first batch."""
         self.loader.set_epoch(epoch, position)

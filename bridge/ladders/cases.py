@@ -33,6 +33,7 @@ class CaseName:
     """An experiment, an architecture, a precision, and what the network has.
 
     `diffusion` is `model.physical.pde_params.diffusion`; empty, the experiment's own.
+    `also` are further settings, `key=value`.
     """
 
     experiment: str
@@ -41,12 +42,14 @@ class CaseName:
     batch_norm: bool = True
     periodic: bool = True
     diffusion: str = ""
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         extras = ("" if self.batch_norm else "-no-norm") + (
             "" if self.periodic else "-wall"
         )
         extras += f"-{self.diffusion}" if self.diffusion else ""
+        extras += "".join(f"-{key.partition('=')[2]}" for key in self.also)
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
 
@@ -70,6 +73,7 @@ def case_settings(name: CaseName) -> Settings:
     ]
     if name.diffusion:
         overrides.append(f"{physics}.pde_params.diffusion={name.diffusion}")
+    overrides += name.also
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         base = compose(name.experiment)
         axes = base.model.physical.domain

@@ -195,7 +195,7 @@ class HybridCase(PhysicsCase):
             build.build_model(settings),
             torch.stack([loader.dataset[i] for i in range(len(loader.dataset))]),
             settings,
-            {k: build.build_physical_learner(settings) for k in (REAL, INTERACTION)},
+            {k: self.control(regularisation=None) for k in (REAL, INTERACTION)},
             ranges=parameter_ranges(settings),
         )
         reference.cycles(starts)
@@ -208,7 +208,7 @@ class HybridCase(PhysicsCase):
         """Initial states of a cycle `(simulation, x, y, ..., vector)`, drawn here."""
         settings = self.settings
         share = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
-        count = max(1, round(share))
+        count = settings.trainer.hybrid.trajectories or max(1, round(share))
         first = settings.data.num_simulations + cycle * count
         shape = (*self.equation.resolution.values(), -1)
         states = []

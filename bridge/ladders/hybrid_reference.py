@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import optimize
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bridge.ladders.reference import Reference
 
@@ -68,18 +67,20 @@ class HybridReference(Reference):
     def cycles(self, starts: Any) -> None:
         """The whole training; `starts` are the initial states of every cycle."""
         trainer, cycle = self.settings.trainer, self.settings.trainer.hybrid
-        schedule = CosineAnnealingLR(self.optimiser, T_max=self.recipe.epochs)
+        schedule = self.schedule()
         self.epochs(cycle.warm_up_epochs, {REAL: self.windows}, schedule)
         for states in starts:
-            frames = self.settings.data.trajectory_length
+            frames = cycle.generated_frames or self.settings.data.trajectory_length
             made = self.physical[REAL].rollout(self.known, states, frames)
             own = made_windows(made, trainer.rollout_steps + 1)
             self.epochs(cycle.epochs, {REAL: self.windows, INTERACTION: own}, schedule)
-            predicted = self.predicted(states, trainer.rollout_steps)
+            frames = cycle.predicted_frames or self.physical_steps + 1
+            predicted = self.predicted(states, frames - 1)
             self.handed += [("synthetic", made), ("physical", predicted)]
             self.physical[INTERACTION].augment(predicted, "generated_only")
+            windows = len(predicted) * (frames - self.physical_steps)
             for _ in range(cycle.rounds):
-                self.round(self.physical_counts(len(predicted)))
+                self.round(self.physical_counts(windows))
 
     def factors(self, model: str, counts: dict[str, int]) -> dict[str, float]:
         """What each term's mean counts in a model's loss."""
@@ -100,12 +101,14 @@ class HybridReference(Reference):
         parts = [windows.new_full((n,), scales[k]) for k, n in counts.items()]
         weights = torch.cat(parts)
         for _ in range(more):
+            self.steps = self.steps_of(len(self.losses))
             generator = np.random.default_rng(
                 [self.settings.general.seed, len(self.losses)]
             )
             order = torch.from_numpy(generator.permutation(len(windows)))
             losses, each = [], torch.zeros(len(windows), dtype=windows.dtype)
-            for chosen in order.split(self.size):
+            for number, chosen in enumerate(order.split(self.size)):
+                self.noise = self.noise_of(len(self.losses), number, windows[chosen])
                 losses.append(self.step(windows[chosen], weights[chosen]))
                 each[chosen] = self.each
             self.losses.append(losses)
@@ -127,12 +130,50 @@ class HybridReference(Reference):
     def physical_counts(self, predicted: int) -> dict[str, int]:
         """Windows of each kind that the physical model learns from."""
         most = self.settings.trainer.physical.windows
-        counts = {REAL: len(self.windows), INTERACTION: predicted}
+        frames, steps = self.settings.data.trajectory_length, self.physical_steps
+        real = len(self.settings.trainer.train_sim) * (frames - steps)
+        counts = {REAL: real, INTERACTION: predicted}
         return {kind: min(count, most) for kind, count in counts.items()}
+
+    @property
+    def physical_steps(self) -> int:
+        """Target frames of the physical model's windows."""
+        trainer = self.settings.trainer
+        return trainer.physical.rollout_steps or trainer.rollout_steps
+
+    def roughness(self, at: dict[str, Any]) -> tuple[float, dict[str, np.ndarray]]:
+        """The weighted gradient of learned fields, and its slope by parameter."""
+        recipe = self.settings.trainer.physical
+        slopes = {name: np.zeros(np.shape(z)) for name, z in at.items()}
+        total = 0.0
+        for name, r in self.ranges.items():
+            if recipe.regularisation is None or not r.axes:
+                continue
+            z = torch.tensor(at[name], requires_grad=True)
+            field = r.lower + (r.upper - r.lower) * torch.sigmoid(z)
+            field = field / r.guess.mean()
+            sizes = self.settings.model.physical.cell_sizes
+            squares = torch.zeros_like(field)
+            for axis, label in enumerate(r.axes):
+                slope = (field.roll(-1, axis) - field) / sizes[label]
+                squares = squares + slope**2
+            if recipe.regularisation == "tv":
+                squares = (squares + 1e-6).sqrt()
+            term = recipe.regularisation_weight * squares.mean()
+            slopes[name] = torch.autograd.grad(term, z)[0].numpy()
+            total += term.item()
+        return total, slopes
 
     def round(self, counts: dict[str, int]) -> None:
         """A round of L-BFGS-B on the sum of both terms."""
         factors = self.factors("physical", counts)
+        total = (
+            self.settings.trainer.hybrid.cycles * self.settings.trainer.hybrid.rounds
+        )
+        steps = self.stages(self.physical_steps)
+        done = len(self.rounds) / total
+        for learner in self.physical.values():
+            learner.rollout_steps = steps[int(done * len(steps) + 1e-9)]
         sizes = [r.start.size for r in self.ranges.values()]
 
         def split(flat: np.ndarray) -> dict[str, np.ndarray]:
@@ -142,7 +183,8 @@ class HybridReference(Reference):
 
         def loss(flat: np.ndarray) -> float:
             at = split(flat)
-            return sum(f * self.physical[k].loss(at) for k, f in factors.items())
+            losses = sum(f * self.physical[k].loss(at) for k, f in factors.items())
+            return losses + self.roughness(at)[0]
 
         def slope(flat: np.ndarray) -> np.ndarray:
             total = np.zeros(len(flat))
@@ -150,7 +192,8 @@ class HybridReference(Reference):
                 slopes = self.physical[kind].gradient(split(flat))
                 parts = [np.ravel(slopes[name]) for name in self.ranges]
                 total = total + factor * np.concatenate(parts)
-            return total
+            rough = self.roughness(split(flat))[1]
+            return total + np.concatenate([np.ravel(rough[n]) for n in self.ranges])
 
         start = np.concatenate([np.ravel(self.unbounded[n]) for n in self.ranges])
         scale, recipe = loss(start), self.settings.trainer.physical

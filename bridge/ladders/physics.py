@@ -17,7 +17,13 @@ from bridge.harness import (
 )
 from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
-from bridge.ladders.physics_counterfactuals import TRUNCATED, truncated, variants
+from bridge.ladders.physics_counterfactuals import (
+    TRUNCATED,
+    of_terms,
+    truncated,
+    variants,
+)
+from experiment.settings import parameter_ranges
 from experiment.training import PhysicalLearner
 
 #: Windows, steps and cells of a loss, in round numbers.
@@ -63,26 +69,37 @@ def _rolled(case: PhysicsCase, frames: int) -> Finding:
 def gradient_rung(case: PhysicsCase) -> Findings:
     """Loss, and its gradient by every parameter, through every step."""
     control, candidate = case.control(), case.candidate()
-    actual, expected = (np.array([s.loss(case.start)]) for s in (candidate, control))
     depth = case.depth * _OF_A_LOSS
-    yield compare(
-        "loss of all windows", *(actual, expected, expected), factor=2, depth=depth
-    )
-    slopes = candidate.gradient(case.start)
-    for name, reference in control.gradient(case.start).items():
-        actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
+    # Parameters that vary, so that their gradient counts too.
+    ranges = parameter_ranges(case.settings)
+    start = {n: ranges[n].unbounded(v) for n, v in case.parameters.items()}
+    for steps in (None, 1):
+        control.rollout_steps = candidate.rollout_steps = steps
+        of = "whole windows" if steps is None else "their first step"
+        actual, expected = (np.array([s.loss(start)]) for s in (candidate, control))
         finding = compare(
-            f"gradient by {name}",
-            *(actual, expected, expected),
-            factor=4,
-            depth=depth,
+            f"loss of {of}", *(actual, expected, expected), factor=2, depth=depth
         )
-        cut = {
-            TRUNCATED: lambda n=name: np.atleast_1d(
-                truncated(case).gradient(case.start)[n]
-            )
+        wrong = of_terms(case, steps)
+        losses = {
+            name: lambda m=make: np.array([m().loss(start)])
+            for name, make in wrong.items()
         }
-        yield named(finding, actual, expected, cut)
+        yield named(finding, actual, expected, losses)
+        slopes = candidate.gradient(start)
+        for name, reference in control.gradient(start).items():
+            actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
+            finding = compare(
+                f"gradient by {name} of {of}",
+                *(actual, expected, expected),
+                factor=4,
+                depth=depth,
+            )
+            cut = {
+                fault: lambda m=make, n=name: np.atleast_1d(m().gradient(start)[n])
+                for fault, make in {TRUNCATED: lambda: truncated(case), **wrong}.items()
+            }
+            yield named(finding, actual, expected, cut)
 
 
 def optimisation_rung(case: PhysicsCase) -> Findings:

@@ -1,7 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -24,16 +24,41 @@ ITERATIONS, WINDOWS = 3, 18
 NUDGES = tuple(n * 2.0**-52 for n in (-8, -1, 1, 8))
 
 
+#: Lengths, numbers and terms that are neither the experiments' nor each other's.
+CURRICULUM = CaseName(
+    *("burgers", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.rollout_schedule=linear", "trainer.physical.rollout_steps=3"),
+        *("trainer.hybrid.trajectories=3", "trainer.hybrid.generated_frames=6"),
+        *("trainer.hybrid.predicted_frames=5", "trainer.physical.regularisation=tv"),
+        *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
+    ),
+)
+
+
+#: Heat with the square of the conductivity's gradient in the loss.
+SMOOTH = CaseName(
+    *("heat", "convnet", "float64"),
+    batch_norm=False,
+    also=(
+        *("trainer.physical.regularisation=l2", "trainer.physical.rollout_steps=1"),
+        "trainer.physical.regularisation_weight=0.5",
+    ),
+)
+
+
 def case_names() -> list[CaseName]:
-    """Every equation and each of its forms of diffusion, in float64."""
+    """Every equation and each form of diffusion, in float64, and a curriculum."""
     others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
-    return [_case(e, form) for e, form in [*((e, "") for e in EXPERIMENTS), *others]]
+    every = [_case(e, form) for e, form in [*((e, "") for e in EXPERIMENTS), *others]]
+    return [*every, CURRICULUM]
 
 
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, other dimensions, and other parameters."""
+    """Those of `case_names`, other dimensions, parameters and terms of the loss."""
     more = ("burgers_1d", "burgers_3d", "advection_modulation")
-    return [*case_names(), *map(_case, more)]
+    return [*case_names(), *map(_case, more), SMOOTH]
 
 
 def _case(experiment: str, diffusion: str = "") -> CaseName:
@@ -70,9 +95,20 @@ class PhysicsCase:
         }
         self.states = training.new_states(self.settings, 0)
 
-    def control(self, equation: Equation | None = None) -> PhysicalLearner:
-        """A new learner of the control; of another equation, if one is given."""
-        learner = legacy.assemble.build_physical_learner(self.settings)
+    def control(
+        self, equation: Equation | None = None, **options: Any
+    ) -> PhysicalLearner:
+        """A new learner of the control.
+
+        Args:
+            equation: Another equation than the case's.
+            options: Other values in `trainer.physical`.
+        """
+        settings = training.physical_settings(self.settings)
+        physical = replace(settings.trainer.physical, **options)
+        trainer = replace(settings.trainer, physical=physical)
+        settings = replace(settings, trainer=trainer)
+        learner = legacy.assemble.build_physical_learner(settings)
         assert isinstance(learner, PhysicalLearner)
         if equation is not None:
             learner.model = PhysicalModel(equation)
@@ -80,7 +116,8 @@ class PhysicsCase:
 
     def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""
-        return phiml_port.assemble.build_physical_learner(self.port_settings)
+        settings = training.physical_settings(self.port_settings)
+        return phiml_port.assemble.build_physical_learner(settings)
 
     @property
     def depth(self) -> float:

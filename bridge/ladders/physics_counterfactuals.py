@@ -22,6 +22,9 @@ MEAN = "mean for minimum at a face"
 AXIS = "an axis left out"
 IGNORED = "a factor ignored"
 TRUNCATED = "gradient truncated between roll-out steps"
+WHOLE = "whole windows in place of their first steps"
+NO_REGULARISATION = "regularisation missing"
+OTHER_REGULARISATION = {"l2": "tv for l2", "tv": "l2 for tv"}
 _OTHER_FORM = {
     DIVERGENCE: (LAPLACIAN_FOR_DIVERGENCE, LAPLACIAN),
     LAPLACIAN: (DIVERGENCE_FOR_LAPLACIAN, DIVERGENCE),
@@ -132,6 +135,37 @@ def averaged(case: PhysicsCase) -> PhysicalLearner:
     """The control with the mean coefficient of both cells at a face."""
     learner: Any = case.control()
     learner.model = AveragingModel(learner.model)
+    return learner
+
+
+def of_terms(
+    case: PhysicsCase, steps: int | None
+) -> dict[str, Callable[[], PhysicalLearner]]:
+    """Learners of the control whose loss has other terms.
+
+    Args:
+        case: The case.
+        steps: Steps of the windows that are learned from.
+    """
+    wrong: dict[str, Callable[[], PhysicalLearner]] = {}
+    kind = case.settings.trainer.physical.regularisation
+    if steps is not None:
+        wrong[WHOLE] = case.control
+    if kind is not None:
+        other = {"l2": "tv", "tv": "l2"}[kind]
+        for name, faulty in (
+            (NO_REGULARISATION, None),
+            (OTHER_REGULARISATION[kind], other),
+        ):
+            wrong[name] = lambda k=faulty: _regularised(case, k, steps)
+    return wrong
+
+
+def _regularised(
+    case: PhysicsCase, kind: str | None, steps: int | None
+) -> PhysicalLearner:
+    learner = case.control(regularisation=kind)
+    learner.rollout_steps = steps
     return learner
 
 

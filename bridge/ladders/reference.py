@@ -5,11 +5,12 @@ between them. This one has its own roll-out loss, optimiser, schedule, clipping 
 order of samples; it is given the model. `hybrid_reference` adds the cycles.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim import lr_scheduler
 
 #: Loss and samples of every batch, by epoch.
 Epochs = list[list[tuple[float, int]]]
@@ -45,14 +46,78 @@ class Reference:
         self.losses: Epochs = []
         #: The last batch's losses, window by window.
         self.each = torch.zeros(0)
+        #: Steps of a window that are learned from; None: all.
+        self.steps: int | None = None
+        self.noise: torch.Tensor | None = None
+        #: How states `(batch, vector, x, ...)` are turned where they are seen in
+        #: another view (A/A), its own inverse.
+        self.turned: Callable[[torch.Tensor], torch.Tensor] = lambda states: states
 
     def train(self) -> None:
-        """All epochs, the learning rate annealed after each."""
-        schedule = CosineAnnealingLR(self.optimiser, T_max=self.recipe.epochs)
+        """All epochs, the learning rate changed after each."""
+        schedule = self.schedule()
         for epoch in range(self.recipe.epochs):
             self.rates.append(self.optimiser.param_groups[0]["lr"])
-            self.losses.append([self.step(batch) for batch in self.batches(epoch)])
+            self.steps = self.steps_of(epoch)
+            losses = []
+            for number, batch in enumerate(self.batches(epoch)):
+                self.noise = self.noise_of(epoch, number, batch)
+                losses.append(self.step(batch))
+            self.losses.append(losses)
             schedule.step()
+
+    def schedule(self) -> Any:
+        """torch's own scheduler of the learning rate."""
+        recipe = self.recipe
+        if recipe.schedule == "step":
+            return lr_scheduler.StepLR(
+                self.optimiser, recipe.decay_epochs, recipe.decay
+            )
+        if recipe.schedule == "exponential":
+            each = recipe.decay ** (1 / recipe.decay_epochs)
+            return lr_scheduler.ExponentialLR(self.optimiser, each)
+        if recipe.schedule == "constant":
+            return lr_scheduler.ConstantLR(self.optimiser, 1.0)
+        return lr_scheduler.CosineAnnealingLR(self.optimiser, T_max=recipe.epochs)
+
+    def steps_of(self, epoch: int) -> int:
+        """Steps that an epoch learns from: each length for as many epochs."""
+        lengths = self.stages(self.windows.shape[2] - 1)
+        return lengths[int(epoch / self.recipe.epochs * len(lengths) + 1e-9)]
+
+    def stages(self, steps: int) -> list[int]:
+        """Lengths of the roll-out one after another, the last one `steps`."""
+        trainer, lengths = self.settings.trainer, []
+        length = trainer.rollout_start
+        while trainer.rollout_schedule != "constant" and length < steps:
+            lengths.append(length)
+            length += length if trainer.rollout_schedule == "exponential" else 1
+        return [*lengths, steps]
+
+    def noise_of(
+        self, epoch: int, number: int, batch: torch.Tensor
+    ) -> torch.Tensor | None:
+        """Gaussian noise on a batch's initial states, `(batch, vector, x, ...)`."""
+        if not self.recipe.input_noise:
+            return None
+        generator = np.random.default_rng(
+            [self.settings.general.seed, epoch, number, 1]
+        )
+        states = self.turned(batch[:, :, 0]).movedim(1, -1)
+        drawn = torch.from_numpy(generator.standard_normal(tuple(states.shape)))
+        for channel in range(states.shape[-1]):
+            drawn[..., channel] *= channel in self.noisy
+        return self.turned(drawn.movedim(-1, 1)) * self.recipe.input_noise
+
+    @property
+    def dynamic(self) -> list[int]:
+        """Channels that the model moves on."""
+        return list(self.model.plan.dynamic)
+
+    @property
+    def noisy(self) -> list[int]:
+        """Channels that get noise."""
+        return self.dynamic
 
     def batches(self, epoch: int) -> tuple[torch.Tensor, ...]:
         """The windows of an epoch in its order."""
@@ -67,9 +132,11 @@ class Reference:
             weights: What each window counts in the mean, `(batch,)`.
         """
         state, errors = windows[:, :, 0], []
-        for target in windows[:, :, 1:].unbind(2):
+        if self.noise is not None:
+            state = state + self.noise
+        for target in windows[:, :, 1:].unbind(2)[: self.steps]:
             state = self.model(state)
-            error = (state - target)[:, list(self.model.plan.dynamic)]
+            error = (state - target)[:, self.dynamic]
             errors.append(error.square().flatten(1).mean(1))
         each = torch.stack(errors).mean(0)
         self.each, loss = each.detach(), (weights * each).mean()

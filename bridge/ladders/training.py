@@ -21,6 +21,7 @@ from bridge.ladders.cases import EXPERIMENTS, CaseName
 from bridge.ladders.names import LAST_BATCH
 from bridge.ladders.training_cases import (
     BATCH,
+    CURRICULA,
     EPOCHS,
     VIEWS,
     WINDOWS,
@@ -44,9 +45,13 @@ from experiment.settings import ARCHITECTURES
 
 
 def case_names() -> list[CaseName]:
-    """Every experiment and architecture, in float64."""
+    """Every experiment and architecture, in float64, and two curricula."""
     names = [CaseName(e, a, "float64") for e in EXPERIMENTS for a in ARCHITECTURES]
-    return [*names, CaseName("burgers", "unet", "float64", batch_norm=False)]
+    return [
+        *names,
+        CaseName("burgers", "unet", "float64", batch_norm=False),
+        *CURRICULA,
+    ]
 
 
 def loss_rung(case: TrainingCase) -> Findings:

@@ -24,10 +24,29 @@ from experiment.training import (
 from legacy import models
 from legacy.training import rollout_loss
 
-WINDOWS, BATCH, EPOCHS = 8, 3, 4
+WINDOWS, BATCH, EPOCHS, STEPS = 8, 3, 4, 2
 #: Symmetries of the grid. On swapped or mirrored axes, with its kernels swapped or
 #: mirrored, a model computes the same and adds in another order (A/A).
 VIEWS = ("swap", "mirror", "swap mirror")
+#: Rates, lengths of the roll-out and noise of other kinds than the experiments have.
+CURRICULA = (
+    CaseName(
+        *("advection", "convnet", "float64"),
+        batch_norm=False,
+        also=(
+            *("trainer.synthetic.schedule=step", "trainer.synthetic.decay_epochs=2"),
+            *("trainer.rollout_schedule=linear", "trainer.synthetic.input_noise=0.1"),
+        ),
+    ),
+    CaseName(
+        *("burgers", "resnet", "float64"),
+        batch_norm=False,
+        also=(
+            *("trainer.synthetic.schedule=exponential", "general.seed=3"),
+            *("trainer.synthetic.decay=0.3", "trainer.rollout_schedule=exponential"),
+        ),
+    ),
+)
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -108,12 +127,14 @@ class TrainingCase:
             # Bites in every step.
             clip_norm=0.1 if name.architecture == "convnet" else None,
         )
-        trainer = replace(base.trainer, synthetic=synthetic, batch_size=BATCH)
+        trainer = replace(
+            base.trainer, synthetic=synthetic, batch_size=BATCH, rollout_steps=STEPS
+        )
         self.settings = replace(base, trainer=trainer)
         sizes = self.settings.model.physical.resolution.values()
         self.plan = channel_plan(self.settings)
         self.rank = len(sizes)
-        shape = (WINDOWS, len(self.plan.names), 3, *sizes)
+        shape = (WINDOWS, len(self.plan.names), STEPS + 1, *sizes)
         values = np.random.default_rng(2).standard_normal(shape)
         self.windows = torch.from_numpy(values)
 
@@ -156,7 +177,9 @@ class TrainingCase:
     ) -> Reference:
         """A new reference training in a view; of another kind for a counterfactual."""
         windows = torch.from_numpy(viewed(self.windows.numpy(), view))
-        return kind(self.model(view), windows, self.settings, **options)
+        reference = kind(self.model(view), windows, self.settings, **options)
+        reference.turned = lambda states: torch.from_numpy(viewed(states.numpy(), view))
+        return reference
 
     @cached_property
     def without_signal(self) -> frozenset[str]:

@@ -33,6 +33,10 @@ LATE = "learning rate of the epoch before"
 RECREATED = "optimiser re-created each epoch"
 NO_MOMENTS = "checkpoint without optimiser moments"
 SAME_ORDER = "the same order of samples in every epoch"
+NO_CURRICULUM = "every epoch learns from whole windows (`trainer.rollout_schedule`)"
+NO_NOISE = "input noise missing (`trainer.synthetic.input_noise`)"
+SAME_NOISE = "the same input noise in every epoch"
+ALL_NOISY = "input noise on static channels"
 AVERAGED = "loss of an epoch averaged over batches"
 
 #: States by the fault's name, made when they are needed.
@@ -88,6 +92,11 @@ def of_epochs(case: TrainingCase) -> FaultyStates:
         NO_SCHEDULE: _scheduled(NO_SCHEDULE),
         LATE: _scheduled(LATE),
     }
+    trainer = case.settings.trainer
+    if trainer.rollout_schedule != "constant":
+        kinds |= {NO_CURRICULUM: WholeWindows}
+    if trainer.synthetic.input_noise:
+        kinds |= {NO_NOISE: WithoutNoise, SAME_NOISE: SameNoise, ALL_NOISY: AllNoisy}
     return {name: lambda k=kind: state(k) for name, kind in kinds.items()}
 
 
@@ -120,6 +129,37 @@ _RATES: dict[str, Callable[[int, int], float]] = {
     EARLY: lambda epoch, epochs: _annealed(epoch and epoch + 1, epochs),
     LATE: lambda epoch, epochs: _annealed(max(epoch - 1, 0), epochs),
 }
+
+
+class WholeWindows(Reference):
+    """The roll-out has its last length from the beginning."""
+
+    def steps_of(self, epoch: int) -> int:
+        return self.windows.shape[2] - 1
+
+
+class WithoutNoise(Reference):
+    """Initial frames are seen as they are."""
+
+    def noise_of(self, epoch: int, number: int, batch: torch.Tensor) -> None:
+        return None
+
+
+class SameNoise(Reference):
+    """Each epoch has the first one's noise."""
+
+    def noise_of(
+        self, epoch: int, number: int, batch: torch.Tensor
+    ) -> torch.Tensor | None:
+        return super().noise_of(0, number, batch)
+
+
+class AllNoisy(Reference):
+    """Static channels are noisy too."""
+
+    @property
+    def noisy(self) -> list[int]:
+        return list(range(self.windows.shape[1]))
 
 
 def _annealed(epoch: int, epochs: int) -> float:

@@ -4,6 +4,7 @@ from experiment.data.channels import (
     ChannelPlan,
     as_slice,
     channel_plan,
+    frame_shape,
     network_arguments,
 )
 from experiment.data.descriptions import (
@@ -20,6 +21,13 @@ from experiment.data.generation import (
     stability_warnings,
 )
 from experiment.data.importing import import_data
+from experiment.data.observations import (
+    ObservationPlan,
+    Observed,
+    nearest_cells,
+    observation_plan,
+    with_noise,
+)
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -33,6 +41,8 @@ __all__ = [
     "ChannelPlan",
     "ForeignScene",
     "GrowthCheck",
+    "ObservationPlan",
+    "Observed",
     "Scene",
     "Simulator",
     "TrajectoryStore",
@@ -43,13 +53,17 @@ __all__ = [
     "chosen_windows",
     "data_are_imported",
     "export_data",
+    "frame_shape",
     "generate",
     "import_data",
+    "nearest_cells",
     "network_arguments",
+    "observation_plan",
     "open_scene",
     "read_trajectory",
     "sample_order",
     "scene_description",
     "scene_path",
     "stability_warnings",
+    "with_noise",
 ]

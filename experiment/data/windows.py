@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from experiment.data.channels import frame_shape
-from experiment.settings import Settings
+from experiment.data.observations import ObservationPlan, Observed, observation_plan
+from experiment.settings import Settings, window_starts
 from experiment.system import SceneError, SettingsError
 
 #: Which windows are used: of real simulations, of generated trajectories, or both.
@@ -35,6 +36,9 @@ class Windows:
         frame: Shape of a frame, `(x, y, ..., vector)`.
         generated: Shape of the generated trajectories, `(simulation, time)`.
         access: Which windows are used: `both`, `real_only` or `generated_only`.
+        observations: The masks of the real windows; None if all was observed.
+        starts: First frames of the windows of every real simulation, if only some
+            frames begin one (`window_starts`); None: all that a window fits behind.
     """
 
     simulations: Sequence[int]
@@ -43,6 +47,8 @@ class Windows:
     frame: tuple[int, ...] = ()
     generated: tuple[int, int] = (0, 0)
     access: str = "real_only"
+    observations: ObservationPlan | None = None
+    starts: tuple[int, ...] | None = None
 
     @classmethod
     def of(cls, settings: Settings, simulations: Sequence[int]) -> "Windows":
@@ -64,7 +70,11 @@ class Windows:
             frame_shape(settings),
         )
         windows._check_length(f"simulation {simulations[0]}", windows.num_frames)
-        return windows
+        plan = observation_plan(settings)
+        if plan is None:
+            return windows
+        starts = window_starts(settings, plan.frames)
+        return replace(windows, observations=plan, starts=starts)
 
     def augmented(self, trajectories: np.ndarray | None, access: str) -> "Windows":
         """The same real windows with those of generated trajectories.
@@ -114,7 +124,10 @@ class Windows:
 
     @property
     def per_simulation(self) -> int:
-        """Windows of one real simulation: `num_frames - rollout_steps`."""
+        """Windows of one real simulation: `num_frames - rollout_steps`, or fewer if
+        not all frames were observed."""
+        if self.starts is not None:
+            return len(self.starts)
         return self.num_frames - self.rollout_steps
 
     @property
@@ -162,7 +175,8 @@ class Windows:
         if not 0 <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")
         if index < self.num_real:
-            return divmod(index, self.per_simulation)
+            trajectory, start = divmod(index, self.per_simulation)
+            return trajectory, start if self.starts is None else self.starts[start]
         each = self.generated[1] - self.rollout_steps
         trajectory, start = divmod(index - self.num_real, each)
         return len(self.simulations) + trajectory, start
@@ -178,11 +192,20 @@ class Windows:
         """
         generated = self.are_generated(indices)
         trajectory, start = np.divmod(indices, self.per_simulation)
+        if self.starts is not None:
+            start = np.array(self.starts)[start]
         if len(self) > self.num_real:
             behind = indices[generated] - self.num_real
             each = self.generated[1] - self.rollout_steps
             trajectory[generated], start[generated] = np.divmod(behind, each)
         return generated, trajectory, start
+
+    def observed(self, indices: np.ndarray) -> Observed | None:
+        """What was observed of some windows that exist; None: all of all windows."""
+        if self.observations is None:
+            return None
+        generated, _, start = self.locate_all(indices)
+        return self.observations.observed(generated, start, self.rollout_steps)
 
     def checked(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Indices of windows as an int64 array.

@@ -106,7 +106,11 @@ class ParameterRange:
     @property
     def start(self) -> np.ndarray:
         """The unbounded value of the guess."""
-        share = (self.guess - self.lower) / (self.upper - self.lower)
+        return self.unbounded(self.guess)
+
+    def unbounded(self, values: np.ndarray) -> np.ndarray:
+        """The unbounded value of the parameter's values, all inside the bounds."""
+        share = (values - self.lower) / (self.upper - self.lower)
         return np.log(share / (1 - share))
 
 

@@ -1,5 +1,13 @@
 """Roll-outs beside the truth, metrics, and recovered parameters."""
 
+from experiment.evaluation.comparison import (
+    ComparedModel,
+    Comparison,
+    compared_models,
+    comparison_tables,
+    guesses,
+    spread_text,
+)
 from experiment.evaluation.metrics import (
     correlation,
     correlation_time,
@@ -29,23 +37,29 @@ from experiment.evaluation.rollouts import (
 )
 
 __all__ = [
+    "ComparedModel",
+    "Comparison",
     "EvaluationResult",
     "Forecast",
     "PERSISTENCE",
     "ParameterError",
     "RecoveredParameter",
     "Rollout",
+    "compared_models",
+    "comparison_tables",
     "correlation",
     "correlation_time",
     "energy",
     "error_lines",
     "evaluate",
     "first_bad_frame",
+    "guesses",
     "nrmse",
     "nrmse_channels",
     "parameter_table",
     "rmse",
     "spectrum",
+    "spread_text",
     "summary_table",
     "take_channels",
     "value_text",

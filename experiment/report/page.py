@@ -52,11 +52,27 @@ def write_report(
         facts: Name and value of whatever else is worth a row.
     """
     title = f"{settings.general.experiment_name}: {settings.model.synthetic.name}"
-    images = "\n".join(
-        f'<img src="{html.escape(os.path.relpath(p, path.parent))}"'
-        f' alt="{html.escape(p.stem.replace("_", " "))}">'
-        for p in pictures
-    )
+    body = f"""<h2>Roll-out on unseen simulations</h2>
+{_summary(result)}
+{_FORMULAS}
+{_parameters(result.parameters)}
+<h2>Pictures</h2>
+{images(path, pictures)}"""
+    write_page(path, title, settings, facts, body)
+
+
+def write_page(
+    path: Path, title: str, settings: Settings, facts: Mapping[str, Any], body: str
+) -> None:
+    """Writes a page: a title, facts, its own part, and the settings.
+
+    Args:
+        path: The page.
+        title: Its title.
+        settings: The settings of the run.
+        facts: Name and value of what stands in a table at the top.
+        body: HTML.
+    """
     rows = "".join(
         f"<tr><td>{html.escape(str(k))}</td><td>{html.escape(str(v))}</td></tr>"
         for k, v in facts.items()
@@ -69,16 +85,20 @@ def write_report(
 <style>{_STYLE}</style></head><body>
 <h1>{html.escape(title)}</h1>
 <table>{rows}</table>
-<h2>Roll-out on unseen simulations</h2>
-{_summary(result)}
-{_FORMULAS}
-{_parameters(result.parameters)}
-<h2>Pictures</h2>
-{images}
+{body}
 <h2>Settings</h2>
 <pre>{resolved}</pre>
 </body></html>
 """,
+    )
+
+
+def images(path: Path, pictures: Sequence[Path]) -> str:
+    """The pictures of a page as HTML, linked relative to it."""
+    return "\n".join(
+        f'<img src="{html.escape(os.path.relpath(p, path.parent))}"'
+        f' alt="{html.escape(p.stem.replace("_", " "))}">'
+        for p in pictures
     )
 
 

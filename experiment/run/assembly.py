@@ -9,14 +9,17 @@ import numpy as np
 
 from experiment.data import Simulator, data_are_imported
 from experiment.evaluation import Forecast, RecoveredParameter
+from experiment.run.comparison import ComparisonRun
+from experiment.run.evaluating import Evaluated
 from experiment.run.folder import RunFolder
-from experiment.run.tasks import Components, Evaluated
+from experiment.run.tasks import Components
 from experiment.settings import (
     COMPONENTS,
     Settings,
     implementation,
     parameter_ranges,
     source_of,
+    without_observations,
 )
 from experiment.system import Progress
 from experiment.training import (
@@ -32,6 +35,7 @@ from experiment.training import (
     load_checkpoint,
     load_for_model,
     physical_rounds,
+    physical_settings,
     training_settings,
 )
 
@@ -86,18 +90,29 @@ def components_of(
         summary: Says at the end of a training what is worth saying; gets the batches
             that went through the surrogate.
     """
-    batches = 0
+    batches, comparison = 0, None
+    if settings.general.mode == "compare":
+        comparison = ComparisonRun(
+            settings,
+            parts.build_simulator,
+            lambda own, run, progress: run_training(own, parts, run, progress),
+            lambda own: read_evaluated(own, parts),
+        )
 
     def train(run: RunFolder, progress: Progress) -> None:
         nonlocal batches
         log_components(settings, reasons)
-        batches = run_training(settings, parts, run, progress)
+        if comparison is None:
+            batches = run_training(settings, parts, run, progress)
+        else:
+            batches = comparison.train(run, progress)
 
     return Components(
         lambda: parts.build_simulator(settings),
         train,
         lambda: read_evaluated(settings, parts),
         lambda progress: summary(progress, batches),
+        comparison,
     )
 
 
@@ -148,8 +163,12 @@ def build_synthetic_training(
     )
     validate = None
     if trainer.val_sim:
+        # All of it, as it was simulated or measured: what is judged by is never masked.
         validate = parts.build_loader(
-            settings, trainer.val_sim, shuffle=False, progress=progress
+            without_observations(settings),
+            trainer.val_sim,
+            shuffle=False,
+            progress=progress,
         )
     model = parts.build_model(settings)
     learner = parts.build_synthetic_learner(settings, model)
@@ -161,7 +180,7 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
-    learner = parts.build_physical_learner(settings, progress)
+    learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 
 
@@ -192,7 +211,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         # With none there, say which is missing.
         wanted[SYNTHETIC] |= not wanted[PHYSICAL]
     forecasts: dict[str, Forecast] = {}
-    histories, facts = {}, {}
+    histories, facts, steps = {}, {}, {}
     parameters: Sequence[RecoveredParameter] = ()
     if wanted[SYNTHETIC]:
         learner = parts.build_synthetic_learner(settings, parts.build_model(settings))
@@ -201,6 +220,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         learner.load(LearnerState(checkpoint.weights))
         forecasts[SYNTHETIC] = learner.predict
         histories[SYNTHETIC] = checkpoint.state.history
+        steps[SYNTHETIC] = checkpoint.state.iteration
         facts |= {
             "checkpoint": path,
             "epochs trained": checkpoint.state.epoch,
@@ -213,13 +233,14 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
         parameters = recovered_parameters(settings, checkpoint.weights)
         histories[PHYSICAL] = checkpoint.state.history
+        steps[PHYSICAL] = checkpoint.state.iteration
         facts |= {
             "physical checkpoint": path,
             "rounds of L-BFGS-B": checkpoint.state.epoch,
             "its iterations": checkpoint.state.iteration,
             "its last round": _terms(checkpoint.state.history, "predicted"),
         }
-    return Evaluated(forecasts, parameters, histories, facts)
+    return Evaluated(forecasts, parameters, histories, facts, steps)
 
 
 def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
@@ -240,7 +261,7 @@ def _terms(history: Sequence[Mapping[str, Any]], made: str) -> str:
 def _physical_forecast(
     settings: Settings, parts: Parts, weights: Mapping[str, np.ndarray]
 ) -> Forecast:
-    learner = parts.build_physical_learner(settings)
+    learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
 
 

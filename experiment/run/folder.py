@@ -26,13 +26,23 @@ class RunFolder:
     commit, seed, command line) and `log.txt` at once, `metrics.csv` and
     `metrics.jsonl` while training, `evaluation/` and `report.html` afterwards.
 
+    Args:
+        settings: The settings of the run.
+        above: The run that this one is a part of; it is in `<above>/<name>` then, and
+            `latest` points to the whole.
+        name: The name of a part.
+
     Raises:
         UserError: The folder can't be made or written.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, above: "RunFolder | None" = None, name: str = ""
+    ) -> None:
         self.settings = settings
-        self.path = _new_folder(Path(settings.general.run_dir))
+        self._above = above
+        parent = Path(settings.general.run_dir)
+        self.path = _new_folder(parent) if above is None else above.path / name
         write_whole(
             self.path / "settings.yaml",
             yaml.safe_dump(to_dict(settings), sort_keys=False),
@@ -89,6 +99,9 @@ class RunFolder:
 
     def mark_latest(self) -> None:
         """Makes `latest` point here, once there is something to see."""
+        if self._above is not None:
+            self._above.mark_latest()
+            return
         try:
             _point_latest(self.path.parent, self.path)
         except OSError as error:

@@ -1,42 +1,24 @@
 """The tasks of a run, on the components that were assembled."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiment.data import Simulator, export_data, generate, import_data
-from experiment.evaluation import (
-    Forecast,
-    RecoveredParameter,
-    evaluate,
-    parameter_table,
-    summary_table,
-    write_evaluation,
+from experiment.evaluation import parameter_table, summary_table
+from experiment.run.comparison import ComparisonRun
+from experiment.run.evaluating import (
+    Evaluated,
+    evaluate_run,
+    evaluation_folder,
+    report_path,
 )
 from experiment.run.folder import RunFolder
-from experiment.settings import COMPONENTS, Settings, settings_warnings
-from experiment.system import Progress, UserError, versions
+from experiment.settings import Settings, settings_warnings
+from experiment.system import Progress, UserError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """What there is to evaluate, taken from checkpoints.
-
-    Attributes:
-        forecasts: Roll-outs by `SYNTHETIC` and `PHYSICAL`, in the order to be shown.
-        parameters: What the physical model learned of its PDE.
-        histories: Each model's training, row by row, by the same names.
-        facts: What the report lists: checkpoints, epochs, optimiser steps.
-    """
-
-    forecasts: Mapping[str, Forecast]
-    parameters: Sequence[RecoveredParameter]
-    histories: Mapping[str, Sequence[dict[str, Any]]]
-    facts: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -48,12 +30,14 @@ class Components:
         train: Trains and writes checkpoints.
         evaluation: Reads the trained models.
         summary: Says at the end of a training what is worth saying.
+        comparison: The tasks of a comparison, in mode `compare` alone.
     """
 
     simulator: Callable[[], Simulator]
     train: Callable[[RunFolder, Progress], None]
     evaluation: Callable[[], Evaluated]
     summary: Callable[[Progress], None]
+    comparison: ComparisonRun | None = None
 
 
 def run_tasks(settings: Settings, components: Components, progress: Progress) -> Path:
@@ -75,14 +59,19 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
             tasks = ("evaluate",)
         if "import" in tasks:
             import_data(settings, progress)
-        if "generate" in tasks:
+        comparison = components.comparison
+        if "generate" in tasks and comparison is not None:
+            comparison.generate(progress)
+        elif "generate" in tasks:
             generate(settings, components.simulator(), progress)
         if "export" in tasks:
             export_data(settings, progress)
         if "train" in tasks:
             components.train(run, progress)
             components.summary(progress)
-        if "evaluate" in tasks:
+        if "evaluate" in tasks and comparison is not None:
+            comparison.evaluate(run, progress)
+        elif "evaluate" in tasks:
             _evaluate(settings, components, run, progress)
         run.mark_latest()
     except UserError as error:
@@ -101,28 +90,11 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
 def _evaluate(
     settings: Settings, components: Components, run: RunFolder, progress: Progress
 ) -> None:
-    # matplotlib takes a while to import, which the other tasks need not wait for.
-    from experiment.report import draw_evaluation, write_report
-
     evaluated = components.evaluation()
-    result = evaluate(settings, evaluated.forecasts, evaluated.parameters)
-    output = settings.evaluation.output_dir
-    folder = Path(output) if output else run.path / "evaluation"
-    write_evaluation(result, folder)
-    names = draw_evaluation(result, settings, evaluated.histories, folder)
-    pictures = [folder / name for name in names]
-    facts = {
-        **evaluated.facts,
-        "seed": settings.general.seed,
-        "switches": ", ".join(
-            f"{s.name}={getattr(settings.migration, s.name)}" for s in COMPONENTS
-        ),
-        **versions(),
-    }
-    report = run.path / "report.html"
-    write_report(report, settings, result, pictures, facts)
+    result = evaluate_run(settings, evaluated, run)
     progress.console.print(summary_table(result, settings))
     if result.parameters:
         progress.console.print(parameter_table(result.parameters))
+    folder = evaluation_folder(settings, run)
     progress.console.print(f"pictures: {folder}", soft_wrap=True)
-    progress.console.print(f"report:   {report}", soft_wrap=True)
+    progress.console.print(f"report:   {report_path(run)}", soft_wrap=True)

@@ -1,6 +1,12 @@
 """Settings: their schema, what is impossible, and the messages that say so."""
 
 from experiment.settings.checks import check_settings, settings_warnings
+from experiment.settings.masks import (
+    observed_cells,
+    observed_frames,
+    window_starts,
+    without_observations,
+)
 from experiment.settings.messages import key_hint
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
 from experiment.settings.schema import Architecture, Settings
@@ -29,10 +35,14 @@ __all__ = [
     "implementation",
     "key_hint",
     "load_class",
+    "observed_cells",
+    "observed_frames",
     "parameter_ranges",
     "precision_bits",
     "require_methods",
     "settings_warnings",
     "source_of",
     "to_dict",
+    "window_starts",
+    "without_observations",
 ]

@@ -7,10 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
+from experiment.settings.comparing import impossible_comparison
+from experiment.settings.masks import impossible_observations
 from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
+from experiment.settings.training_checks import impossible_training
 from experiment.settings.values import ADAPTER
 from experiment.system import SettingsError, spelling_hint
 
@@ -77,9 +80,11 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from grid
     if not grid:
         yield from _impossible_parameters(settings)
+        yield from impossible_observations(settings)
     yield from _impossible_simulations(settings)
-    yield from _impossible_teaching(settings)
+    yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
+    yield from impossible_comparison(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:
@@ -227,28 +232,17 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
             f" of `data.trajectory_length` = {data.trajectory_length} frames holds no"
             f" window; expected at most {data.trajectory_length - 1}."
         )
+    steps = settings.trainer.physical.rollout_steps
+    if steps is not None and steps >= data.trajectory_length:
+        yield (
+            f"`trainer.physical.rollout_steps` is {steps}; a simulation of"
+            f" `data.trajectory_length` = {data.trajectory_length} frames holds no such"
+            f" window; expected at most {data.trajectory_length - 1}."
+        )
     if settings.evaluation.num_frames > data.trajectory_length:
         yield (
             f"`evaluation.num_frames` is {settings.evaluation.num_frames}; expected at"
             f" most `data.trajectory_length` = {data.trajectory_length}."
-        )
-
-
-def _impossible_teaching(settings: Settings) -> Iterator[str]:
-    hybrid = settings.trainer.hybrid
-    for model in ("synthetic", "physical"):
-        weights = getattr(hybrid.weights, model)
-        if not weights.real and not weights.interaction:
-            yield (
-                f"`trainer.hybrid.weights.{model}` has real = 0 and interaction = 0, so"
-                f" the {model} model would learn nothing; expected at least one of them"
-                " above 0."
-            )
-    if hybrid.keep_best and not settings.trainer.val_sim:
-        yield (
-            "`trainer.hybrid.keep_best` is true and `trainer.val_sim` is empty, so"
-            " nothing says whether a cycle made the synthetic model worse; name a"
-            " simulation in `trainer.val_sim`, or set false."
         )
 
 

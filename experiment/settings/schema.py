@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from experiment.equations import AnyEquation, LearnableParameter
+from experiment.settings.observations import Observations
 from experiment.settings.registry import ARCHITECTURES, VALUES
 from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
 
@@ -22,6 +23,7 @@ def _amp_word(value: Any) -> Any:
 Words = tuple[Name, ...]
 Indices = tuple[Index, ...]
 Counts = tuple[Count, ...]
+Frames = Annotated[int, Field(ge=2)]
 Precision = Literal["float32", "float64"]
 Task = Literal["import", "generate", "train", "evaluate", "export"]
 Side = Annotated[str, one_of(VALUES)]
@@ -30,7 +32,7 @@ Side = Annotated[str, one_of(VALUES)]
 @dataclass(frozen=True, config=STRICT)
 class General:
     experiment_name: Name
-    mode: Literal["synthetic", "physical", "hybrid", "evaluate"]
+    mode: Literal["synthetic", "physical", "hybrid", "compare", "evaluate"]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     checkpoint_dir: str
     run_dir: str
@@ -57,13 +59,14 @@ class Data:
     fields_scheme: FieldsScheme
     num_simulations: Count
     seed: Index
-    trajectory_length: Annotated[int, Field(ge=2)]
+    trajectory_length: Frames
     precision: Precision
     num_workers: Index
     overwrite: bool
     source: str | None
     source_names: dict[Name, Name] | None
     export: str | None
+    observations: Observations
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -124,19 +127,28 @@ class SyntheticOptions:
     learning_rate: Positive
     weight_decay: NotNegative
     clip_norm: Positive | None
-    schedule: Literal["cosine", "constant"]
+    schedule: Literal["cosine", "constant", "step", "exponential"]
+    decay: Annotated[float, Field(gt=0, lt=1)]
+    decay_epochs: Count
+    input_noise: NotNegative
     checkpoint_every: Index
 
 
 @dataclass(frozen=True, config=STRICT)
 class PhysicalOptions:
-    """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint."""
+    """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint.
+
+    `rollout_steps` null is `trainer.rollout_steps`; `regularisation` null adds nothing.
+    """
 
     learnable_parameters: Annotated[tuple[LearnableParameter, ...], Field(min_length=1)]
     windows: Count
+    rollout_steps: Count | None
     rounds: Count
     iterations: Count
     tolerance: Positive
+    regularisation: Literal["l2", "tv"] | None
+    regularisation_weight: Positive
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -156,13 +168,20 @@ class HybridWeights:
 
 @dataclass(frozen=True, config=STRICT)
 class HybridOptions:
-    """A warm-up of the synthetic model, then cycles in which each teaches the other."""
+    """A warm-up of the synthetic model, then cycles in which each teaches the other.
+
+    Null is `alpha` times the real simulations for `trajectories`, a whole simulation
+    for `generated_frames`, one window for `predicted_frames`.
+    """
 
     warm_up_epochs: Count
     cycles: Count
     epochs: Count
     rounds: Count
     alpha: Annotated[float, Field(gt=0, le=1)]
+    trajectories: Count | None
+    generated_frames: Frames | None
+    predicted_frames: Frames | None
     weights: HybridWeights
     proportional: bool
     keep_best: bool
@@ -172,6 +191,8 @@ class HybridOptions:
 class Trainer:
     batch_size: Count
     rollout_steps: Count
+    rollout_schedule: Literal["constant", "linear", "exponential"]
+    rollout_start: Count
     train_sim: Annotated[Indices, Field(min_length=1)]
     val_sim: Indices
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(_amp_word)]
@@ -185,9 +206,17 @@ class Trainer:
 @dataclass(frozen=True, config=STRICT)
 class Evaluation:
     test_sim: Annotated[Indices, Field(min_length=1)]
-    num_frames: Annotated[int, Field(ge=2)]
+    num_frames: Frames
     checkpoint: Literal["last", "best"]
     output_dir: str | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Compare:
+    """Each model alone and both together, over seeds (`general.mode=compare`)."""
+
+    seeds: Annotated[Indices, Field(min_length=1)]
+    redraw_data: bool
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -232,4 +261,5 @@ class Settings:
     model: Model
     trainer: Trainer
     evaluation: Evaluation
+    compare: Compare
     migration: Migration

@@ -1,5 +1,6 @@
 """Training loops over small learners, their log, and checkpoints."""
 
+from experiment.training.budget import Budget, equal_budget, pde_steps
 from experiment.training.checkpoints import (
     BEST,
     KEPT,
@@ -10,6 +11,7 @@ from experiment.training.checkpoints import (
     PHYSICAL_LAST,
     SYNTHETIC,
     Checkpoint,
+    check_resumable,
     checkpoint_path,
     load_checkpoint,
     load_for_model,
@@ -22,6 +24,7 @@ from experiment.training.hybrid import (
 )
 from experiment.training.initial_weights import draw_weights, initial_weights
 from experiment.training.learners import (
+    TV_EDGE,
     LearnerState,
     LossCheck,
     Minimum,
@@ -29,14 +32,16 @@ from experiment.training.learners import (
     SyntheticLearner,
     Unbounded,
 )
-from experiment.training.physical import PhysicalTraining
-from experiment.training.schedule import next_rate
+from experiment.training.physical import PhysicalTraining, physical_settings
+from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
+from experiment.training.stop import StopSignal
 from experiment.training.synthetic import SyntheticTraining
 from experiment.training.terms import INTERACTION, REAL, term_weights
 
 __all__ = [
     "BEST",
+    "Budget",
     "Checkpoint",
     "HybridTraining",
     "INTERACTION",
@@ -53,18 +58,25 @@ __all__ = [
     "PhysicalTraining",
     "REAL",
     "SYNTHETIC",
+    "StopSignal",
     "SyntheticLearner",
     "SyntheticTraining",
+    "TV_EDGE",
     "TrainingState",
     "Unbounded",
+    "check_resumable",
     "checkpoint_path",
     "draw_weights",
+    "equal_budget",
     "initial_weights",
     "load_checkpoint",
     "load_for_model",
     "new_states",
     "next_rate",
+    "pde_steps",
     "physical_rounds",
+    "physical_settings",
+    "rollout_lengths",
     "term_weights",
     "training_settings",
 ]

@@ -46,6 +46,7 @@ _MAY_DIFFER = (
     "trainer.synthetic.checkpoint_every",
     "trainer.physical.rounds",
     "evaluation.",
+    "compare.",
     "migration.",
 )
 #: What the other model is trained with, outside a hybrid training.

@@ -10,7 +10,7 @@ from experiment.settings import Settings
 from experiment.system import Progress, TrainingError
 from experiment.training.checkpoints import PHYSICAL, SYNTHETIC
 from experiment.training.learners import Record
-from experiment.training.physical import PhysicalTraining
+from experiment.training.physical import PhysicalTraining, physical_steps
 from experiment.training.synthetic import SyntheticTraining
 from experiment.training.terms import access_of, term_weights, terms_text
 
@@ -106,9 +106,9 @@ class HybridTraining:
         Raises:
             TrainingError: They are not finite.
         """
-        generated = self.physical.learner.rollout(
-            self.physical.parameters, states, self.settings.data.trajectory_length
-        )
+        frames = generated_frames(self.settings)
+        parameters = self.physical.parameters
+        generated = self.physical.learner.rollout(parameters, states, frames)
         _refuse_not_finite(generated, "the physical model's roll-out", cycle)
         self.synthetic.augment(generated, access_of(self.settings, SYNTHETIC))
         counts = self.synthetic.train_loader.counts()
@@ -128,7 +128,8 @@ class HybridTraining:
         Raises:
             TrainingError: They are not finite.
         """
-        frames = self.settings.trainer.rollout_steps + 1
+        frames = self.settings.trainer.hybrid.predicted_frames
+        frames = frames or physical_steps(self.settings) + 1
         predicted = self.synthetic.learner.predict(states, frames)
         _refuse_not_finite(predicted, "the synthetic model's prediction", cycle)
         access = access_of(self.settings, PHYSICAL)
@@ -177,9 +178,17 @@ def physical_rounds(settings: Settings) -> int:
 
 
 def generated_count(settings: Settings) -> int:
-    """Simulations that are generated a cycle: `alpha` of the real ones, at least 1."""
+    """Simulations that are generated a cycle, at least 1."""
+    if settings.trainer.hybrid.trajectories is not None:
+        return settings.trainer.hybrid.trajectories
     share = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
     return max(1, round(share))
+
+
+def generated_frames(settings: Settings) -> int:
+    """Frames of each generated simulation: by default as many as the data have."""
+    hybrid = settings.trainer.hybrid
+    return hybrid.generated_frames or settings.data.trajectory_length
 
 
 def new_states(settings: Settings, cycle: int) -> np.ndarray:

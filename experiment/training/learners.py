@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment.data import WindowCounts
+from experiment.data import Observed, WindowCounts
 
 #: Unbounded parameters of a PDE by name, `(x, y, ...)` or 0-d.
 Unbounded = Mapping[str, np.ndarray]
+#: Below such a relative gradient, in 1/m, `tv` is smooth, so that it has a slope at 0.
+TV_EDGE = 1e-3
 #: Gets a loss before it is applied, and raises to refuse it.
 LossCheck = Callable[[float], None]
 
@@ -48,6 +50,13 @@ class AugmentedLoader(Loader, Protocol):
         """Whether each window that is left of the epoch is generated, in its order."""
         ...
 
+    def observed(self) -> Observed | None:
+        """What was observed of the windows that are left of the epoch, in its order.
+
+        None if everything was; asked for only if something was not.
+        """
+        ...
+
 
 class Record(Protocol):
     """Where a training writes its rows; the run folder is one."""
@@ -81,20 +90,38 @@ class SyntheticLearner(ABC):
     """A surrogate with its optimiser: Adam on the roll-out loss.
 
     Outside `evaluation` the model is in training mode.
+
+    Attributes:
+        rollout_steps: Steps of a window that are learned from; None: all of them.
     """
 
+    rollout_steps: int | None = None
+
     @abstractmethod
-    def step(self, windows: Any, check: LossCheck) -> float:
+    def step(
+        self,
+        windows: Any,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
+    ) -> float:
         """One optimiser step on a batch; returns its loss.
 
         Args:
             windows: A batch as the side's loader gives it.
             check: Gets the loss before it is applied, and raises to refuse it.
+            observed: What was observed of each window; None: all.
+            noise: Is added to the initial frames, `(batch, x, y, ..., vector)`.
         """
 
     @abstractmethod
     def step_weighted(
-        self, windows: Any, weights: np.ndarray, check: LossCheck
+        self,
+        windows: Any,
+        weights: np.ndarray,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """One optimiser step on the mean over a batch of weight times window's loss.
 
@@ -102,14 +129,21 @@ class SyntheticLearner(ABC):
             windows: A batch as the side's loader gives it.
             weights: Of every window, float64 `(batch,)`.
             check: Gets the weighted loss before it is applied, and raises to refuse it.
+            observed: What was observed of each window; None: all.
+            noise: Is added to the initial frames, `(batch, x, y, ..., vector)`.
 
         Returns:
             The loss of every window without its weight, float64 `(batch,)`.
         """
 
     @abstractmethod
-    def loss(self, windows: Any) -> float:
-        """The loss of a batch in the mode that is on; nothing is learned."""
+    def loss(self, windows: Any, observed: Observed | None = None) -> float:
+        """The loss of a batch in the mode that is on; nothing is learned.
+
+        Args:
+            windows: A batch as the side's loader gives it.
+            observed: What was observed of each window; None: all.
+        """
 
     @abstractmethod
     def evaluation(self) -> AbstractContextManager[Any]:
@@ -169,19 +203,31 @@ class Minimum:
 
 
 class PhysicalLearner(ABC):
-    """A physical model whose parameters are learned from windows."""
+    """A physical model whose parameters are learned from windows.
+
+    Attributes:
+        rollout_steps: Steps of a window that are learned from; None: all of them.
+    """
+
+    rollout_steps: int | None = None
 
     @abstractmethod
     def loss(self, unbounded: Unbounded, *, only: str | None = None) -> float:
         """Mean over roll-out steps of the mean squared error of the dynamic channels.
 
-        Real and predicted windows, those that `Windows.chosen` names, are a term each:
-        the sum of both means as `term_weights` has it.
+        Of a real window, over the steps and cells that were observed. Real and
+        predicted windows, those that `Windows.chosen` names, are a term each: the sum
+        of both means as `term_weights` has it. With `trainer.physical.regularisation`
+        a term of the learned fields' gradient, g over the mean of the guess, is added,
+        `regularisation_weight` times the mean over all cells of |g|^2 (l2) or of
+        sqrt(|g|^2 + e^2) (tv; `TV_EDGE` is e): g by differences of a cell and its
+        neighbour ahead, across the periodic boundary too.
 
         Args:
             unbounded: The parameters.
-            only: `REAL` or `INTERACTION`: the plain mean over windows of one kind; real
-                ones also where `trainer.data_access` leaves them out of the loss.
+            only: `REAL` or `INTERACTION`: the plain mean over windows of one kind, all
+                their steps; real ones also where `trainer.data_access` leaves them out
+                of the loss.
         """
 
     @abstractmethod

@@ -18,11 +18,25 @@ from experiment.training.checkpoints import (
 )
 from experiment.training.learners import PhysicalLearner, Record
 from experiment.training.log import TrainingLog
+from experiment.training.schedule import rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 from experiment.training.terms import INTERACTION, REAL, term_weights, terms_text
 
 log = logging.getLogger(__name__)
+
+
+def physical_steps(settings: Settings) -> int:
+    """Target frames of the physical model's windows."""
+    trainer = settings.trainer
+    return trainer.physical.rollout_steps or trainer.rollout_steps
+
+
+def physical_settings(settings: Settings) -> Settings:
+    """The settings as the physical model's windows have them: its own roll-out."""
+    steps = physical_steps(settings)
+    trainer = replace(settings.trainer, rollout_steps=steps)
+    return replace(settings, trainer=trainer)
 
 
 class PhysicalTraining:
@@ -103,6 +117,11 @@ class PhysicalTraining:
     def _round(self, record: Record) -> None:
         started = time.monotonic()
         number = self.state.epoch + 1
+        steps = rollout_steps(
+            *(self.settings, physical_steps(self.settings)),
+            *(self.state.epoch, self._rounds),
+        )
+        self.learner.rollout_steps = steps
         before = self.learner.loss(self.unbounded)
         self._log.check(
             before,
@@ -148,11 +167,12 @@ class PhysicalTraining:
             "interaction_loss": interaction,
             "real_windows": counts.real,
             "interaction_windows": counts.generated,
+            "rollout_steps": steps,
             "converged": minimum.converged,
             "seconds": round(time.monotonic() - started, 3),
         }
-        steps = self.state.iteration + minimum.iterations
-        self._log.state = replace(self.state, iteration=steps)
+        iterations = self.state.iteration + minimum.iterations
+        self._log.state = replace(self.state, iteration=iterations)
         self._log.end(row, row["real_loss"], record)
         shown = ""
         if counts.generated:

@@ -8,7 +8,8 @@ from types import FrameType, TracebackType
 class StopSignal:
     """Catches SIGTERM and Ctrl-C, so that training ends after the batch under way.
 
-    A second Ctrl-C ends at once. Outside the main thread it catches nothing.
+    A second Ctrl-C ends at once. Outside the main thread it catches nothing. One
+    inside another shares its signals: what either caught, both know.
     """
 
     def __init__(self) -> None:
@@ -19,6 +20,8 @@ class StopSignal:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._before[number] = signal.signal(number, self._catch)
+            for outer in self._outer():
+                self.name = outer.name
         return self
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
@@ -40,3 +43,11 @@ class StopSignal:
     ) -> None:
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]
+        for outer in self._outer():
+            outer.name = self.name
+
+    def _outer(self) -> list["StopSignal"]:
+        """The one around this one, if there is one."""
+        handlers = self._before.values()
+        owners = [getattr(before, "__self__", None) for before in handlers]
+        return [o for o in owners[:1] if isinstance(o, StopSignal)]

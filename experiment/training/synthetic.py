@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiment.data import WindowCounts
+from experiment.data import Observed, WindowCounts, observation_plan
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
@@ -25,7 +25,8 @@ from experiment.training.learners import (
     SyntheticLearner,
 )
 from experiment.training.log import TrainingLog
-from experiment.training.schedule import next_rate
+from experiment.training.noise import input_noise
+from experiment.training.schedule import next_rate, rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 from experiment.training.terms import term_weights, terms_text, window_weights
@@ -61,6 +62,7 @@ class SyntheticTraining:
             settings, SYNTHETIC, self.snapshot, TrainingState(learning_rate=rate)
         )
         self._begun = False
+        self._masked = observation_plan(settings) is not None
         #: Windows of each kind; None as long as no trajectory was handed over.
         self._counts: WindowCounts | None = None
 
@@ -137,6 +139,12 @@ class SyntheticTraining:
     def _epoch(self, record: Record, bar: Bar, stop: StopSignal) -> None:
         started = time.monotonic()
         self.train_loader.set_epoch(self.state.epoch, self.state.position)
+        trainer = self.settings.trainer
+        steps = rollout_steps(
+            *(self.settings, trainer.rollout_steps),
+            *(self.state.epoch, trainer.synthetic.epochs),
+        )
+        self.learner.rollout_steps = steps
         for loss in self._steps():
             bar.step(epoch=self.state.epoch + 1, loss=loss)
             if stop.name is not None:
@@ -159,6 +167,7 @@ class SyntheticTraining:
             "interaction_loss": done.mean("generated"),
             "real_windows": done.real_samples,
             "interaction_windows": done.generated_samples,
+            "rollout_steps": steps,
             "val_loss": val_loss,
             "learning_rate": done.learning_rate,
             "seconds": round(time.monotonic() - started, 3),
@@ -169,13 +178,13 @@ class SyntheticTraining:
             # The training loss of a cycle has another term than that of the warm-up.
             real = row["real_loss"]
             judged = row["train_loss"] if real is None else real
-        every = self.settings.trainer.synthetic.checkpoint_every
+        every = trainer.synthetic.checkpoint_every
         self._log.end(row, judged, record, every)
         record.scalars(row)
         shown = "" if val_loss is None else f" validation {val_loss:.3e}"
         log.info(
             "epoch %d/%d loss %.3e%s%s rate %.1e %.1f s",
-            *(row["epoch"], self.settings.trainer.synthetic.epochs),
+            *(row["epoch"], trainer.synthetic.epochs),
             *(row["train_loss"], self._terms_of(row), shown),
             *(row["learning_rate"], row["seconds"]),
         )
@@ -192,11 +201,15 @@ class SyntheticTraining:
     def _steps(self) -> Iterator[float]:
         """Steps on all batches that are left of the epoch, and their losses."""
         counts = self._counts
+        observed = self.train_loader.observed() if self._masked else None
+        first = 0
         if counts is None or not counts.real or not counts.generated:
             kind = "real" if counts is None or counts.real else "generated"
             for windows in self.train_loader:
-                loss = self.learner.step(windows, self._check)
                 samples = self.learner.samples(windows)
+                more = self._more(samples, observed, first)
+                first += samples
+                loss = self.learner.step(windows, self._check, **more)
                 self._count(loss, samples)
                 self._log.state = self.state.term(kind, loss * samples, samples)
                 yield loss
@@ -204,11 +217,13 @@ class SyntheticTraining:
         generated = self.train_loader.generated()
         factors = term_weights(self.settings, SYNTHETIC, counts)
         weights = window_weights(factors, counts, generated)
-        first = 0
         for windows in self.train_loader:
             part = slice(first, first + self.learner.samples(windows))
             first = part.stop
-            losses = self.learner.step_weighted(windows, weights[part], self._check)
+            more = self._more(part.stop - part.start, observed, part.start)
+            losses = self.learner.step_weighted(
+                windows, weights[part], self._check, **more
+            )
             loss = float(np.mean(weights[part] * losses))
             self._count(loss, len(losses))
             for kind, own in (
@@ -218,6 +233,22 @@ class SyntheticTraining:
                 total = float(losses[own].sum())
                 self._log.state = self.state.term(kind, total, int(own.sum()))
             yield loss
+
+    def _more(
+        self, samples: int, observed: Observed | None, first: int
+    ) -> dict[str, Any]:
+        """Further arguments of a step on some windows of the epoch.
+
+        Where all was observed and nothing is noisy, learners are called as if masks and
+        noise didn't exist.
+        """
+        state, more = self.state, {}
+        noise = input_noise(self.settings, state.epoch, state.position, samples)
+        if observed is not None:
+            more["observed"] = observed[first : first + samples]
+        if noise is not None:
+            more["noise"] = noise
+        return more
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""

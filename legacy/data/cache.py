@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiment.data import Scene, open_scene
+from experiment.data import Scene, open_scene, with_noise
 from experiment.settings import Settings
 from experiment.system import (
     TornFile,
@@ -29,7 +29,9 @@ class TrajectoryCache:
     Scene's fingerprint. The file is mapped, not read, so the system can take its pages
     out of memory at any time. At most `cache.open_simulations` files are open; the
     least recently used one is closed first. With `cache.dir` null nothing is stored,
-    and the same number of simulations is kept in memory.
+    and the same number of simulations is kept in memory. Noise of observations
+    (`data.observations.noise`) is added to what was read, never to a file; simulations
+    that are open are in memory then.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,11 +50,19 @@ class TrajectoryCache:
         if simulation in self._open:
             self._open.move_to_end(simulation)
             return self._open[simulation]
-        trajectory = self._load(simulation)
+        trajectory = self._measured(simulation, self._load(simulation))
         self._open[simulation] = trajectory
         if len(self._open) > self._settings.cache.open_simulations:
             self._open.popitem(last=False)
         return trajectory
+
+    def _measured(self, simulation: int, trajectory: torch.Tensor) -> torch.Tensor:
+        if not self._settings.data.observations.noise:
+            return trajectory
+        values = with_noise(
+            self._settings, simulation, trajectory.movedim(0, -1).numpy()
+        )
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, 0)))
 
     def _load(self, simulation: int) -> torch.Tensor:
         scene = open_scene(self._settings, simulation)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from experiment.data import Windows
+from experiment.data import Windows, channel_plan, nearest_cells
 from experiment.settings import Settings
 from experiment.system import Progress
 from legacy.data.cache import TrajectoryCache
@@ -38,6 +38,9 @@ class WindowDataset(Dataset[torch.Tensor]):
         self.windows = Windows.of(settings, simulations)
         self._cache = TrajectoryCache(settings)
         self._generated: Sequence[torch.Tensor] = ()
+        self._dynamic = list(channel_plan(settings).dynamic)
+        nearest = nearest_cells(settings)
+        self._nearest = None if nearest is None else torch.from_numpy(nearest)
         # Whatever is missing or torn is said now, not hours into the training.
         count = len(simulations)
         with (progress or Progress()).bar("cache", count, "simulations") as bar:
@@ -70,8 +73,15 @@ class WindowDataset(Dataset[torch.Tensor]):
     def __getitem__(self, index: int) -> torch.Tensor:
         trajectory, start = self.windows.locate(index)
         simulations = self.windows.simulations
-        if trajectory < len(simulations):
-            values = self._cache[simulations[trajectory]]
-        else:
-            values = self._generated[trajectory - len(simulations)]
-        return values[:, start : start + self.windows.window_frames]
+        frames = slice(start, start + self.windows.window_frames)
+        if trajectory >= len(simulations):
+            return self._generated[trajectory - len(simulations)][:, frames]
+        window = self._cache[simulations[trajectory]][:, frames]
+        return window if self._nearest is None else self._filled(window, self._nearest)
+
+    def _filled(self, window: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
+        """A copy, whose first frame has the nearest observed values in its gaps."""
+        window = window.clone()
+        first = window[self._dynamic, 0].flatten(1)
+        window[self._dynamic, 0] = first[:, nearest].reshape(-1, *window.shape[2:])
+        return window

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from experiment.data import WindowCounts, sample_order
+from experiment.data import Observed, WindowCounts, sample_order
 from experiment.settings import Settings
 from experiment.system import Progress
 from legacy.data.dataset import WindowDataset
@@ -91,6 +91,10 @@ class WindowLoader:
     def generated(self) -> np.ndarray:
         """Whether each window that is left of the epoch is generated, in its order."""
         return self.dataset.windows.are_generated(np.fromiter(self._sampler, np.int64))
+
+    def observed(self) -> Observed | None:
+        """What was observed of the windows that are left of the epoch, in its order."""
+        return self.dataset.windows.observed(np.fromiter(self._sampler, np.int64))
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

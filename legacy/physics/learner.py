@@ -10,7 +10,7 @@ from phiml.math import Tensor, batch, spatial
 from scipy import optimize
 
 from experiment import training
-from experiment.data import WindowCounts, channel_plan
+from experiment.data import Observed, WindowCounts, channel_plan
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import (
     INTERACTION,
@@ -22,6 +22,7 @@ from experiment.training import (
 )
 from legacy.data import WindowDataset
 from legacy.physics.model import Fields, PhysicalModel, vector
+from legacy.physics.regularisation import gradient_penalty
 
 
 class PhysicalLearner(training.PhysicalLearner):
@@ -35,6 +36,7 @@ class PhysicalLearner(training.PhysicalLearner):
         model: The PDE.
         windows: Those that each term of the loss is taken over, by `REAL` and
             `INTERACTION`, `(batch, vector, time, x, ...)`.
+        observed: What was observed of the real windows; None: all.
     """
 
     def __init__(self, settings: Settings, dataset: WindowDataset) -> None:
@@ -44,9 +46,13 @@ class PhysicalLearner(training.PhysicalLearner):
         self._dataset = dataset
         self._plan = channel_plan(settings)
         self._ranges = parameter_ranges(settings)
+        self._fields_learned = [n for n, r in self._ranges.items() if r.axes]
+        self._cells = self.model.equation.cell_sizes
         self._bits = precision_bits(settings.general.precision)
         self._choose()
         self._real = self.windows[REAL]
+        real, _ = dataset.windows.chosen(self._training.windows)
+        self.observed = dataset.windows.observed(real)
         self._traced: set[int] = set()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
@@ -64,8 +70,7 @@ class PhysicalLearner(training.PhysicalLearner):
             tensors = self._tensors(unbounded)
             if only is None:
                 return float(self._weighted(tensors))
-            windows = self._real if only == REAL else self.windows[only]
-            return float(self._loss(tensors, windows))
+            return float(self._loss_of(only, tensors))
 
     def gradient(self, unbounded: Unbounded) -> dict[str, np.ndarray]:
         """See `PhysicalLearner.gradient`."""
@@ -104,15 +109,42 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Mapping[str, Tensor]) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
+        frames = None if self.rollout_steps is None else self.rollout_steps + 1
         total: Any = 0.0
-        for kind, windows in self.windows.items():
-            total = total + self._factors[kind] * self._loss(unbounded, windows)
+        for kind in self.windows:
+            total = total + self._factors[kind] * self._loss_of(kind, unbounded, frames)
+        options = self._training
+        if options.regularisation is not None:
+            known = self._known(unbounded)
+            for name in self._fields_learned:
+                relative = known[name] / self._ranges[name].guess.mean()
+                penalty = gradient_penalty(
+                    relative, self._cells, options.regularisation
+                )
+                total = total + options.regularisation_weight * penalty
         return total
+
+    def _known(self, unbounded: Mapping[str, Tensor]) -> dict[str, Any]:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+
+    def _loss_of(
+        self, kind: str, unbounded: Mapping[str, Tensor], frames: int | None = None
+    ) -> Tensor:
+        """The mean over the windows of one kind, by their first frames.
+
+        Real ones may be masked.
+        """
+        windows = self._real if kind == REAL else self.windows[kind]
+        windows = windows[:, :, :frames]
+        if kind == REAL and self.observed is not None:
+            return self._observed_loss(unbounded, windows, self.observed)
+        return self._loss(unbounded, windows)
 
     def _loss(self, unbounded: Mapping[str, Tensor], windows: torch.Tensor) -> Tensor:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+        known = self._known(unbounded)
         frames = [self._fields(frame) for frame in windows.unbind(2)]
         steps, parameters = len(frames) - 1, self.model.parameters(known)
         later = self.model.rollout(frames[0], parameters, steps)
@@ -125,6 +157,32 @@ class PhysicalLearner(training.PhysicalLearner):
             count = sum(e.shape.volume or 0 for e in errors)
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
         return total / steps
+
+    def _observed_loss(
+        self, unbounded: Mapping[str, Tensor], windows: torch.Tensor, seen: Observed
+    ) -> Tensor:
+        """The mean over windows of the mean squared error over what was observed.
+
+        Of a window: the mean over its observed steps of the mean over its observed
+        cells and the components of all dynamic fields.
+        """
+        frames = [self._fields(frame) for frame in windows.unbind(2)]
+        parameters = self.model.parameters(self._known(unbounded))
+        later = self.model.rollout(frames[0], parameters, len(frames) - 1)
+        axes = spatial(*self.model.equation.axes)
+        cells = math.tensor(seen.cells_of_each(), batch("batch"), axes)
+        steps = math.tensor(seen.steps[:, : len(frames) - 1], batch("batch,step"))
+        number = math.sum(cells, axes)
+        total: Any = 0.0
+        for step, (state, target) in enumerate(zip(later, frames[1:], strict=True)):
+            mask, error, components = cells & steps.step[step], 0.0, 0
+            for name in self._plan.dynamic_fields:
+                apart: Any = state[name].values - target[name].values
+                apart = math.where(mask, apart, 0.0)
+                error = error + math.sum(apart**2, apart.shape.without("batch"))
+                components += apart.shape.channel.volume or 1
+            total = total + error / (number * components)
+        return math.mean(total / math.sum(steps, "step"), "batch")
 
     def _loss_and_gradient(
         self, flat: np.ndarray, scale: float

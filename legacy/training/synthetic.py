@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from experiment import training
-from experiment.data import channel_plan
+from experiment.data import Observed, channel_plan
 from experiment.settings import Settings
 from experiment.training import LearnerState, LossCheck
 from legacy.models import export_weights, import_weights
-from legacy.training.loss import rollout_loss, rollout_losses
+from legacy.training.loss import observed_losses, rollout_loss, rollout_losses
 
 
 class SyntheticLearner(training.SyntheticLearner):
@@ -49,21 +49,43 @@ class SyntheticLearner(training.SyntheticLearner):
         assert isinstance(network, nn.Module)
         return network
 
-    def step(self, windows: torch.Tensor, check: LossCheck) -> float:
+    def step(
+        self,
+        windows: torch.Tensor,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
+    ) -> float:
         """See `SyntheticLearner.step`."""
         self.optimiser.zero_grad()
-        return self._apply(self._loss(windows), check)
+        windows = self._to_learn(windows, noise)
+        return self._apply(self._loss(windows, observed), check)
 
     def step_weighted(
-        self, windows: torch.Tensor, weights: np.ndarray, check: LossCheck
+        self,
+        windows: torch.Tensor,
+        weights: np.ndarray,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self.optimiser.zero_grad()
-        windows = windows.to(self._device)
-        with self._autocast():
-            losses = rollout_losses(self.model, windows, self._dynamic)
+        losses = self._losses(self._to_learn(windows, noise), observed)
         self._apply((losses * torch.from_numpy(weights).to(losses)).mean(), check)
         return losses.detach().cpu().numpy().astype(np.float64)
+
+    def _to_learn(
+        self, windows: torch.Tensor, noise: np.ndarray | None
+    ) -> torch.Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        if self.rollout_steps is not None:
+            windows = windows[:, :, : self.rollout_steps + 1]
+        if noise is not None:
+            added = torch.from_numpy(np.moveaxis(noise, -1, 1)).to(windows)
+            first = windows[:, :, :1] + added[:, :, None]
+            windows = torch.cat([first, windows[:, :, 1:]], 2)
+        return windows
 
     def _apply(self, loss: torch.Tensor, check: LossCheck) -> float:
         value = loss.item()
@@ -74,15 +96,30 @@ class SyntheticLearner(training.SyntheticLearner):
         self.optimiser.step()
         return value
 
-    def loss(self, windows: torch.Tensor) -> float:
+    def loss(self, windows: torch.Tensor, observed: Observed | None = None) -> float:
         """See `SyntheticLearner.loss`."""
         with torch.no_grad():
-            return self._loss(windows).item()
+            return self._loss(windows, observed).item()
 
-    def _loss(self, windows: torch.Tensor) -> torch.Tensor:
+    def _loss(self, windows: torch.Tensor, observed: Observed | None) -> torch.Tensor:
+        if observed is not None:
+            return self._losses(windows, observed).mean()
         windows = windows.to(self._device)
         with self._autocast():
             return rollout_loss(self.model, windows, self._dynamic)
+
+    def _losses(self, windows: torch.Tensor, observed: Observed | None) -> torch.Tensor:
+        """The loss of every window, `(batch,)`."""
+        windows = windows.to(self._device)
+        with self._autocast():
+            if observed is None:
+                return rollout_losses(self.model, windows, self._dynamic)
+            steps = observed.steps[:, : windows.shape[2] - 1]
+            masks = (
+                torch.from_numpy(mask).to(self._device)
+                for mask in (steps, observed.cells_of_each())
+            )
+            return observed_losses(self.model, windows, self._dynamic, *masks)
 
     def _autocast(self) -> torch.autocast:
         kind = self._device.type

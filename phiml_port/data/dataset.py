@@ -10,7 +10,13 @@ from phiml import math
 from phiml.math import Shape, Tensor, batch, channel, spatial
 from phiml.math._tensors import Dense
 
-from experiment.data import TrajectoryStore, Windows, channel_plan
+from experiment.data import (
+    TrajectoryStore,
+    Windows,
+    channel_plan,
+    nearest_cells,
+    with_noise,
+)
 from experiment.settings import Settings
 from experiment.system import Progress
 from phiml_port.data.gather import Frames, backend_named, gather
@@ -28,7 +34,8 @@ class WindowDataset:
     Batches are gathered from two arrays of frames: the mapped store of the real
     simulations, and the generated trajectories. Without a store (`cache.dir=null`) each
     trajectory is an array of its own, and `cache.open_simulations` of the real ones are
-    kept in memory.
+    kept in memory. Noise of observations (`data.observations.noise`) is added to what
+    was read, never to a file; all real frames are in memory then.
 
     Args:
         settings: The settings of the run.
@@ -53,7 +60,9 @@ class WindowDataset:
     ) -> None:
         self._settings = settings
         self.windows = Windows.of(settings, simulations)
-        self._names = channel_plan(settings).names
+        plan = channel_plan(settings)
+        self._names, self._dynamic = plan.names, list(plan.dynamic)
+        self._nearest = nearest_cells(settings)
         self._backend = backend_named(settings.cache.backend)
         self._shapes: dict[int, Shape] = {}
         self._generated: Sequence[np.ndarray] = ()
@@ -63,14 +72,29 @@ class WindowDataset:
         self.reads_ahead = False
         if settings.cache.dir is not None:
             self._store = TrajectoryStore(settings, simulations, read_scene, progress)
-            self._frames = [Frames(self._store.trajectories, settings.cache.backend)]
+            self._real = self._measured(self._store)
+            self._frames = [Frames(self._real, settings.cache.backend)]
             return
         self._read = lru_cache(settings.cache.open_simulations)(
-            lambda index: read_scene(settings, simulations[index])
+            lambda index: with_noise(
+                settings, simulations[index], read_scene(settings, simulations[index])
+            )
         )
         # Whatever is missing or torn is said now, not hours into the training.
         for index in range(len(simulations)):
             self._read(index)
+
+    def _measured(self, store: TrajectoryStore) -> np.ndarray:
+        """The real trajectories `(simulation, time, x, y, ..., vector)`, with noise."""
+        if not self._settings.data.observations.noise:
+            return store.trajectories
+        measured = np.empty_like(store.trajectories)
+        for index, simulation in enumerate(self.windows.simulations):
+            store.use(np.array([index]))
+            values = store.trajectories[index]
+            measured[index] = with_noise(self._settings, simulation, values)
+            store.release(index)
+        return measured
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """Adds generated trajectories behind the real ones; earlier ones are removed.
@@ -108,16 +132,19 @@ class WindowDataset:
         if self._store is None:
             return self._read(index)
         self._store.use(np.array([index]))
-        return self._store.trajectories[index]
+        return self._real[index]
 
     def __getitem__(self, index: int) -> Tensor:
-        """Window `index`, a view `(time, x, y, ..., vector)`.
+        """Window `index`, a view, or a copy with its gaps filled, `(time, x, y, ..., vector)`.
 
         Raises:
             IndexError: There is no such window.
         """
         trajectory, start = self.windows.locate(index)
         values = self.trajectory(trajectory)[start : start + self.windows.window_frames]
+        if self._nearest is not None:
+            values = values.copy()
+            self._fill(values[None], np.array([index]))
         axes = self._settings.model.physical.axes
         dims = batch("time"), spatial(*axes), channel(vector=self._names)
         return math.wrap(values, *dims)
@@ -168,7 +195,29 @@ class WindowDataset:
             arrays, rows = self._located(chunk)
             rows = rows[:, None] + np.arange(self.windows.window_frames)
             natives = gather(self._array, arrays, rows, size)
+            if self._nearest is not None:
+                natives = self._filled(natives, chunk, size)
             yield from natives if stays else (n.to(device) for n in natives)
+
+    def _filled(
+        self, natives: Iterator[Any], indices: np.ndarray, size: int
+    ) -> Iterator[Any]:
+        """Batches of some windows, the gaps of their first frames filled."""
+        for first, native in zip(range(0, len(indices), size), natives, strict=True):
+            values = np.asarray(native)
+            sizes = (-1, self.windows.window_frames, *self.windows.frame)
+            self._fill(values.reshape(sizes), indices[first : first + size])
+            yield native
+
+    def _fill(self, windows: np.ndarray, indices: np.ndarray) -> None:
+        """Puts the nearest observed values into the first frames of real windows."""
+        assert self._nearest is not None
+        real = ~self.windows.are_generated(indices)
+        states = windows[real, 0]
+        cells = np.unravel_index(self._nearest, states.shape[1:-1])
+        filled = states[:, *cells].reshape(states.shape)
+        states[..., self._dynamic] = filled[..., self._dynamic]
+        windows[real, 0] = states
 
     def _located(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The number of the array and the first row of each window."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from phiml.math import Tensor
 
-from experiment.data import WindowCounts, sample_order
+from experiment.data import Observed, WindowCounts, sample_order
 from experiment.settings import Settings
 from experiment.system import Progress
 from phiml_port.data.dataset import WindowDataset
@@ -55,6 +55,10 @@ class WindowLoader:
     def generated(self) -> np.ndarray:
         """Whether each window that is left of the epoch is generated, in its order."""
         return self.dataset.windows.are_generated(self._left())
+
+    def observed(self) -> Observed | None:
+        """What was observed of the windows that are left of the epoch, in its order."""
+        return self.dataset.windows.observed(self._left())
 
     def set_epoch(self, epoch: int, position: int = 0) -> None:
         """Chooses the epoch, and the first batch of it."""

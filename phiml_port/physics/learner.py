@@ -20,6 +20,7 @@ from experiment.training import (
 )
 from phiml_port.data import PhiMLDataset
 from phiml_port.physics.model import Fields, PhysicalModel, physics_backend, vector
+from phiml_port.physics.regularisation import gradient_penalty
 
 #: Frames of a roll-out that one compiled call computes; a whole trajectory in one call
 #: runs no faster, and takes seconds to compile.
@@ -37,6 +38,8 @@ class PhysicalLearner(training.PhysicalLearner):
         model: The PDE.
         windows: Those that each term of the loss is taken over, by `REAL` and
             `INTERACTION`, `(batch, time, x, ..., vector)`.
+        masks: What was observed of the real windows: steps, bool `(batch, step)`, and
+            cells, bool `(batch, x, ...)`; empty if everything was.
     """
 
     def __init__(self, settings: Settings, dataset: PhiMLDataset) -> None:
@@ -51,12 +54,21 @@ class PhysicalLearner(training.PhysicalLearner):
         self._bits = precision_bits(settings.general.precision)
         self._choose()
         self._real = self.windows[REAL]
-        self._compiled = math.jit_compile(self._loss)
+        self.masks = self._read_masks()
+        self._jax = settings.migration.phiml_backend == "jax"
+        self._compiled, self._slopes = self._compile(self._loss)
+        self._masked = self._compile(self._observed_loss) if self.masks else None
+        self._penalty_slopes: Any = math.gradient(
+            self._penalty, "unbounded", get_output=False
+        )
+
+    def _compile(self, loss: Any) -> tuple[Any, Any]:
+        """A loss, compiled, and its gradient by the parameters."""
+        compiled = math.jit_compile(loss)
         # torch can't trace a gradient; there it follows the compiled loss.
-        jax = settings.migration.phiml_backend == "jax"
-        loss = self._loss if jax else self._compiled
-        slopes: Any = math.gradient(loss, "unbounded", get_output=False)
-        self._slopes = math.jit_compile(slopes) if jax else slopes
+        own = loss if self._jax else compiled
+        slopes: Any = math.gradient(own, "unbounded", get_output=False)
+        return compiled, math.jit_compile(slopes) if self._jax else slopes
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `PhysicalLearner.augment`."""
@@ -74,8 +86,7 @@ class PhysicalLearner(training.PhysicalLearner):
             if only is None:
                 loss = self._weighted(tensors)
             else:
-                windows = self._real if only == REAL else self.windows[only]
-                loss = self._compiled(windows, tensors)
+                loss = self._loss_of(only, tensors)
             detached: Any = math.stop_gradient(loss)
             return float(detached)
 
@@ -84,11 +95,16 @@ class PhysicalLearner(training.PhysicalLearner):
         total: dict[str, np.ndarray] = {}
         with self._backend, math.precision(self._bits):
             tensors = self._tensors(unbounded)
-            for kind, windows in self.windows.items():
-                slopes = self._arrays(self._slopes(windows, tensors))
+            for kind in self.windows:
+                slopes = self._arrays(
+                    self._loss_of(kind, tensors, self._frames, slopes=True)
+                )
                 for name, slope in slopes.items():
                     own = self._factors[kind] * slope
                     total[name] = total[name] + own if name in total else own
+            if self._training.regularisation is not None:
+                slopes = self._arrays(self._penalty_slopes(tensors))
+                total = {name: slope + slopes[name] for name, slope in total.items()}
         return total
 
     def minimise(self, unbounded: Unbounded, scale: float) -> Minimum:
@@ -137,16 +153,60 @@ class PhysicalLearner(training.PhysicalLearner):
         return np.stack(every, 1).astype(states.dtype)
 
     def _weighted(self, unbounded: Fields) -> Any:
-        """The sum of both terms."""
+        """The sum of both terms, and of the learned fields' gradient."""
         total: Any = 0.0
-        for kind, windows in self.windows.items():
-            total = total + self._factors[kind] * self._compiled(windows, unbounded)
+        for kind in self.windows:
+            loss = self._loss_of(kind, unbounded, self._frames)
+            total = total + self._factors[kind] * loss
+        if self._training.regularisation is not None:
+            total = total + self._penalty(unbounded)
         return total
+
+    @property
+    def _frames(self) -> int | None:
+        """Frames of the windows that are learned from; None: all of them."""
+        return None if self.rollout_steps is None else self.rollout_steps + 1
+
+    def _penalty(self, unbounded: Fields) -> Any:
+        """The weighted gradient of every learned field over the mean of its guess."""
+        known, total = self._known(unbounded), 0.0
+        kind = self._training.regularisation or ""
+        for name, ranges in self._ranges.items():
+            if ranges.axes:
+                relative = known[name] / ranges.guess.mean()
+                cells = self.model.equation.cell_sizes
+                total = total + gradient_penalty(relative, cells, kind)
+        return self._training.regularisation_weight * total
+
+    def _known(self, unbounded: Fields) -> Fields:
+        """The learned parameters themselves."""
+        return {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
+
+    def _loss_of(
+        self,
+        kind: str,
+        unbounded: Fields,
+        frames: int | None = None,
+        *,
+        slopes: bool = False,
+    ) -> Any:
+        """The mean over the windows of one kind, or its gradient, by their first frames.
+
+        Real ones may be masked.
+        """
+        windows = self._real if kind == REAL else self.windows[kind]
+        if frames is not None:
+            windows = windows.time[:frames]
+        if kind == REAL and self._masked is not None:
+            steps, cells = self.masks
+            if frames is not None:
+                steps = steps.step[: frames - 1]
+            return self._masked[slopes](windows, steps, cells, unbounded)
+        return (self._slopes if slopes else self._compiled)(windows, unbounded)
 
     def _loss(self, windows: Any, unbounded: Fields) -> Any:
         """The mean over steps of the mean squared error of the dynamic fields."""
-        known = {n: self._ranges[n].bounded(z, math.exp) for n, z in unbounded.items()}
-        parameters = self.model.parameters(known)
+        parameters = self.model.parameters(self._known(unbounded))
         state, *targets = [self._fields(frame) for frame in windows.time]
         total: Any = 0.0
         for target in targets:
@@ -155,6 +215,41 @@ class PhysicalLearner(training.PhysicalLearner):
             count = sum(e.shape.volume for e in errors)
             total = total + sum(math.sum(e, e.shape) for e in errors) / count
         return total / len(targets)
+
+    def _observed_loss(
+        self, windows: Any, steps: Any, cells: Any, unbounded: Fields
+    ) -> Any:
+        """The mean over windows of the mean squared error over what was observed.
+
+        Of a window: the mean over its observed steps of the mean over its observed
+        cells and the components of all dynamic fields.
+        """
+        parameters = self.model.parameters(self._known(unbounded))
+        state, *targets = [self._fields(frame) for frame in windows.time]
+        number: Any = math.sum(cells, cells.shape.spatial)
+        total: Any = 0.0
+        for step, target in enumerate(targets):
+            state = self.model.step(state, parameters)
+            mask, error, components = cells & steps.step[step], 0.0, 0
+            for name in self._plan.dynamic_fields:
+                apart: Any = math.where(mask, state[name] - target[name], 0.0)
+                error = error + math.sum(apart**2, apart.shape.without("batch"))
+                components += apart.shape.channel.volume or 1
+            total = total + error / (number * components)
+        return math.mean(total / math.sum(steps, "step"), "batch")
+
+    def _read_masks(self) -> tuple[Any, ...]:
+        """Observed steps and cells of the real windows; empty if all was observed."""
+        real, _ = self._dataset.windows.chosen(self._training.windows)
+        seen = self._dataset.windows.observed(real)
+        if seen is None:
+            return ()
+        axes = spatial(*self.model.equation.axes)
+        with self._backend:
+            return (
+                math.tensor(seen.steps, batch("batch,step")),
+                math.tensor(seen.cells_of_each(), batch("batch"), axes),
+            )
 
     def _choose(self) -> None:
         """Reads the windows that the terms of the loss are taken over."""

@@ -9,11 +9,11 @@ from phiml import math, nn
 from phiml.math import Tensor, batch, channel, spatial
 
 from experiment import training
-from experiment.data import channel_plan
+from experiment.data import Observed, channel_plan
 from experiment.settings import Settings, precision_bits
 from experiment.system import TrainingError
 from experiment.training import LearnerState, LossCheck
-from phiml_port.training.loss import rollout_loss, rollout_losses
+from phiml_port.training.loss import observed_losses, rollout_loss, rollout_losses
 from phiml_port.training.optimiser import (
     adam,
     autocast,
@@ -73,46 +73,100 @@ class SyntheticLearner(training.SyntheticLearner):
         before_each_step(self.optimiser, self._before_step)
         model.set_training(True)
 
-    def step(self, windows: Tensor, check: LossCheck) -> float:
+    def step(
+        self,
+        windows: Tensor,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
+    ) -> float:
         """See `SyntheticLearner.step`."""
         self._check = check
         with math.precision(self._precision):
-            nn.update_weights(self.model.native, self.optimiser, self._loss, windows)
+            windows = self._to_learn(windows, noise)
+            arguments = (windows, *self._masks(observed))
+            nn.update_weights(self.model.native, self.optimiser, self._loss, *arguments)
         return self._value
 
     def step_weighted(
-        self, windows: Tensor, weights: np.ndarray, check: LossCheck
+        self,
+        windows: Tensor,
+        weights: np.ndarray,
+        check: LossCheck,
+        observed: Observed | None = None,
+        noise: np.ndarray | None = None,
     ) -> np.ndarray:
         """See `SyntheticLearner.step_weighted`."""
         self._check = check
         native, optimiser = self.model.native, self.optimiser
         with math.precision(self._precision):
+            windows = self._to_learn(windows, noise)
             factors: Any = math.to_float(math.tensor(weights, batch("batch")))
-            nn.update_weights(native, optimiser, self._weighted, windows, factors)
+            arguments = (windows, factors, *self._masks(observed))
+            nn.update_weights(native, optimiser, self._weighted, *arguments)
         return self._losses
 
-    def loss(self, windows: Tensor) -> float:
+    def _to_learn(self, windows: Tensor, noise: np.ndarray | None) -> Tensor:
+        """The steps of windows that are learned from, from noisy initial frames."""
+        frames: Any = windows
+        self._require_dims(windows)
+        if self.rollout_steps is not None:
+            frames = frames.time[: self.rollout_steps + 1]
+        if noise is not None:
+            dims = (
+                batch("batch"),
+                spatial(*self._axes),
+                channel(vector=self._plan.names),
+            )
+            first = frames.time[:1] + math.tensor(noise, *dims)
+            frames = math.concat([first, frames.time[1:]], "time")
+        return cast(Tensor, frames)
+
+    def loss(self, windows: Tensor, observed: Observed | None = None) -> float:
         """See `SyntheticLearner.loss`."""
         with no_gradient(), math.precision(self._precision):
-            self._loss(windows)
+            self._loss(windows, *self._masks(observed))
         return self._value
 
-    def _loss(self, windows: Tensor) -> Tensor:
-        self._require_dims(windows)
-        with autocast(self._device, self._amp):
-            loss = rollout_loss(self.model, windows, self._plan.dynamic)
+    def _loss(self, windows: Tensor, *masks: Tensor) -> Tensor:
+        if masks:
+            loss: Any = math.mean(self._of_each(windows, masks), "batch")
+        else:
+            self._require_dims(windows)
+            with autocast(self._device, self._amp):
+                loss = rollout_loss(self.model, windows, self._plan.dynamic)
         self._value = float(cast(Tensor, math.stop_gradient(loss)))
         return loss
 
-    def _weighted(self, windows: Tensor, weights: Tensor) -> Tensor:
-        self._require_dims(windows)
-        with autocast(self._device, self._amp):
-            losses: Any = rollout_losses(self.model, windows, self._plan.dynamic)
+    def _weighted(self, windows: Tensor, weights: Tensor, *masks: Tensor) -> Tensor:
+        losses: Any = self._of_each(windows, masks)
         detached: Any = math.stop_gradient(losses)
         self._losses = detached.numpy("batch").astype(np.float64)
         loss: Any = math.mean(losses * weights, "batch")
         self._value = float(cast(Tensor, math.stop_gradient(loss)))
         return loss
+
+    def _of_each(self, windows: Tensor, masks: tuple[Tensor, ...]) -> Tensor:
+        """The loss of every window, `(batch)`."""
+        self._require_dims(windows)
+        dynamic = self._plan.dynamic
+        with autocast(self._device, self._amp):
+            if masks:
+                steps: Any = masks[0]
+                targets = int(windows.shape.get_size("time") or 0) - 1
+                masks = steps.step[:targets], masks[1]
+                return observed_losses(self.model, windows, dynamic, *masks)
+            return rollout_losses(self.model, windows, dynamic)
+
+    def _masks(self, observed: Observed | None) -> tuple[Tensor, ...]:
+        """Observed steps and cells of every window; empty if all was observed."""
+        if observed is None:
+            return ()
+        cells = observed.cells_of_each()
+        return (
+            cast(Tensor, math.tensor(observed.steps, batch("batch,step"))),
+            cast(Tensor, math.tensor(cells, batch("batch"), spatial(*self._axes))),
+        )
 
     def _require_dims(self, windows: Tensor) -> None:
         if set(windows.shape.names) != self._dims:

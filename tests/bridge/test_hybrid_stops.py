@@ -37,13 +37,13 @@ def interrupted(
     stop_at = {"first cycle": 6, "second cycle": 11, "signal": 11}.get(place, 0)
 
     def stepping(step: Any) -> Any:
-        def stepped(*arguments: Any) -> Any:
+        def stepped(*arguments: Any, **more: Any) -> Any:
             steps[0] += 1
             if steps[0] == stop_at:
                 if place != "signal":
                     raise KeyboardInterrupt
                 os.kill(os.getpid(), signal.SIGTERM)
-            return step(*arguments)
+            return step(*arguments, **more)
 
         return stepped
 
@@ -88,6 +88,34 @@ def test_a_killed_training_goes_on_bitwise_from_any_place(
         synthetic.same(folder / "apart" / LAST, folder / "whole" / LAST)
         physics.same(found[1], whole[1])
         shutil.rmtree(folder / "apart")
+
+
+#: Everything that depends on how far a training has come, or is drawn anew in it.
+CURRICULUM = (
+    *("trainer.rollout_schedule=linear", "trainer.synthetic.input_noise=0.01"),
+    *("trainer.synthetic.schedule=exponential", "trainer.physical.rollout_steps=3"),
+    *("trainer.hybrid.predicted_frames=5", "trainer.hybrid.generated_frames=7"),
+)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_killed_curriculum_goes_on_bitwise(folder: Path, side: str) -> None:
+    keys = (*CURRICULUM, *everything(side))
+    whole = trained(folder, "whole", "advection", *keys)
+    for place in ("first cycle", "second half"):
+        interrupted(folder, "advection", place, *keys)
+        found = trained(folder, "apart", "advection", *keys, "trainer.resume=true")
+        synthetic.same(folder / "apart" / LAST, folder / "whole" / LAST)
+        physics.same(found[1], whole[1])
+        shutil.rmtree(folder / "apart")
+
+
+def test_the_other_side_goes_on_inside_a_curriculum(folder: Path) -> None:
+    keys = (*CURRICULUM, "trainer.physical.regularisation=tv")
+    whole = trained(folder, "whole", "burgers", *keys, *everything("phiml"))
+    interrupted(folder, "burgers", "second cycle", *keys, *everything("phiml"))
+    resume = (*keys, *everything("legacy"), "trainer.resume=true")
+    near(trained(folder, "apart", "burgers", *resume), whole)
 
 
 @pytest.mark.parametrize("side", SIDES)

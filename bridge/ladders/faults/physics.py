@@ -9,14 +9,20 @@ from phiml.math import extrapolation
 import phiml_port.physics.advection
 import phiml_port.physics.burgers
 import phiml_port.physics.heat
+import phiml_port.physics.learner
 import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
 from bridge.ladders.cases import CaseName
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
-from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN
-from phiml_port.physics import PhysicalModel
+from bridge.ladders.physics_cases import (
+    CURRICULUM,
+    DIVERGENCE,
+    LAPLACIAN,
+    SMOOTH,
+)
+from phiml_port.physics import PhysicalLearner, PhysicalModel
 from phiml_port.physics.advection import AdvectionModel
 from phiml_port.physics.burgers import BurgersModel
 
@@ -65,6 +71,15 @@ def _mean(_: Any) -> Any:
 
 def _half_advection(advect: Any) -> Any:
     return lambda values, velocity, dt, cells: advect(values, velocity, dt / 2, cells)
+
+
+def _no_penalty(penalty: Any) -> Any:
+    return lambda values, cells, kind: 0 * penalty(values, cells, kind)
+
+
+def _other_penalty(penalty: Any) -> Any:
+    other = {"l2": "tv", "tv": "l2"}
+    return lambda values, cells, kind: penalty(values, cells, other[kind])
 
 
 def _cut(step: Any) -> Any:
@@ -142,6 +157,25 @@ FAULTS = (
     _fault(names.AXIS, "P1", _CUBE, BurgersModel, "__init__", _without_an_axis),
     _fault(
         names.IGNORED, "P1", _MODULATED, AdvectionModel, "step", _without_modulation
+    ),
+    _fault(
+        names.WHOLE,
+        "P3",
+        _HEAT,
+        PhysicalLearner,
+        "_learned_windows",
+        lambda _: lambda self: self.windows,
+    ),
+    *(
+        _fault(name, "P3", case, phiml_port.physics.learner, "gradient_penalty", faulty)
+        for case, kind in ((CURRICULUM, "tv"), (SMOOTH, "l2"))
+        for name, faulty in (
+            (
+                names.NO_REGULARISATION,
+                _no_penalty,
+            ),
+            (names.OTHER_REGULARISATION[kind], _other_penalty),
+        )
     ),
     _fault(names.TRUNCATED, "P3", _BURGERS, PhysicalModel, "step", _cut),
 )

@@ -5,6 +5,7 @@ sees these.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import cos, pi
 from typing import Any
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from unittest.mock import patch
 import torch
 from phiml import math, nn
 
+import experiment.training.noise
 import experiment.training.synthetic
 import phiml_port.training.optimiser
 import phiml_port.training.synthetic
@@ -20,13 +22,16 @@ from bridge.ladders import training_counterfactuals as names
 from bridge.ladders.cases import CaseName
 from bridge.ladders.faults.planting import Plant, wrapped
 from bridge.ladders.names import LAST_BATCH
+from bridge.ladders.training_cases import CURRICULA
 from experiment.training import LearnerState, SyntheticTraining
 from phiml_port.models import take_channels
 from phiml_port.training import SyntheticLearner
 
 _CASE = CaseName("burgers", "unet", "float64", batch_norm=False)
+_STEPPED, _EXPONENTIAL = CURRICULA
 _CLIPPED = CaseName("burgers", "convnet", "float64")
 _REFERENCE = "beside the reference"
+_NOISE = experiment.training.noise
 _LOOP = experiment.training.synthetic
 _LEARNER = phiml_port.training.synthetic
 
@@ -108,6 +113,22 @@ def _early(_: Any) -> Any:
         training = settings.trainer.synthetic
         share = (1 + cos(pi * (epoch + 2) / training.epochs)) / 2
         return training.learning_rate * share
+
+    return faulty
+
+
+def _without_noise(shortened: Any) -> Any:
+    return lambda self, windows, noise: shortened(self, windows, None)
+
+
+def _same_noise(drawn: Any) -> Any:
+    return lambda settings, epoch, batch, windows: drawn(settings, 0, batch, windows)
+
+
+def _all_dynamic(plan: Any) -> Any:
+    def faulty(settings: Any) -> Any:
+        right = plan(settings)
+        return replace(right, dynamic_fields=tuple(right.fields))
 
     return faulty
 
@@ -208,6 +229,48 @@ FAULTS = (
     _shared(names.LATE, "R9", _loop_with(learner=_Late)),
     _shared(names.SAME_ORDER, "R9", _loop_with(loader=_SameOrder)),
     _shared(LAST_BATCH, "R9", _loop_with(loader=_WithoutLastBatch)),
+    *(
+        Fault(
+            names.NO_SCHEDULE,
+            "R7",
+            case,
+            wrapped(_LOOP, "next_rate", lambda _: lambda settings, rate, epoch: rate),
+            _REFERENCE,
+        )
+        for case in CURRICULA
+    ),
+    *(
+        Fault(
+            names.NO_CURRICULUM,
+            "R9",
+            case,
+            wrapped(_LOOP, "rollout_steps", lambda _: lambda s, steps, *_: steps),
+            _REFERENCE,
+        )
+        for case in CURRICULA
+    ),
+    Fault(
+        names.NO_CURRICULUM,
+        "R9",
+        _EXPONENTIAL,
+        wrapped(SyntheticLearner, "_to_learn", lambda _: lambda self, w, noise: w),
+    ),
+    *(
+        Fault(name, "R9", _STEPPED, plant, where)
+        for name, plant, where in (
+            (
+                names.NO_NOISE,
+                wrapped(SyntheticLearner, "_to_learn", _without_noise),
+                "",
+            ),
+            (names.SAME_NOISE, wrapped(_LOOP, "input_noise", _same_noise), _REFERENCE),
+            (
+                names.ALL_NOISY,
+                wrapped(_NOISE, "channel_plan", _all_dynamic),
+                _REFERENCE,
+            ),
+        )
+    ),
     _shared(names.AVERAGED, "R9", wrapped(SyntheticTraining, "_count", _averaged)),
     _fault(
         names.NO_MOMENTS,

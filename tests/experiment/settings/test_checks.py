@@ -54,6 +54,23 @@ def _keys(values: dict[str, Any], above: str = "") -> set[str]:
             "+model.physical.pde_params.viscosty=3",
             r"`model\.physical\.pde_params\.viscosty` .* `viscosity`",
         ),
+        (
+            "trainer.physical.rollout_steps=99",
+            r"`trainer\.physical\.rollout_steps` is 99; .* expected at most",
+        ),
+        (
+            "trainer.hybrid.generated_frames=2",
+            r"`trainer\.hybrid\.generated_frames` is 2; a window of . roll-out",
+        ),
+        (
+            "trainer.hybrid.predicted_frames=2",
+            r"`trainer\.hybrid\.predicted_frames` is 2; a window of . roll-out",
+        ),
+        ("trainer.synthetic.decay=1", r"`trainer\.synthetic\.decay` is 1; .*less"),
+        (
+            "trainer.synthetic.input_noise=-1",
+            r"`trainer\.synthetic\.input_noise` is -1; .*greater",
+        ),
         ("trainer.batch_size=many", r'`trainer\.batch_size` is "many"; .*integer'),
         ("trainer.batch_size=2.5", r"`trainer\.batch_size` is 2\.5; .*integer"),
         ("trainer.batch_size=true", r"`trainer\.batch_size` is true; .*integer"),
@@ -117,6 +134,34 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(
 ) -> None:
     with pytest.raises(SettingsError, match=message):
         small(tmp_path, override)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ("trainer.rollout_start=9",),
+            r"`trainer\.rollout_start` is 9, more than `trainer\.rollout_steps` = 2",
+        ),
+        (
+            ("trainer.rollout_start=2", "trainer.physical.rollout_steps=1"),
+            r"rollout_start` is 2, more than `trainer\.physical\.rollout_steps` = 1",
+        ),
+    ],
+)
+def test_a_curriculum_longer_than_its_windows_is_named(
+    tmp_path: Path, overrides: tuple[str, ...], message: str
+) -> None:
+    small(tmp_path, *overrides)
+    with pytest.raises(SettingsError, match=message):
+        small(tmp_path, "trainer.rollout_schedule=linear", *overrides)
+
+
+def test_regularisation_needs_a_field(tmp_path: Path) -> None:
+    smooth = "trainer.physical.regularisation=tv"
+    small(tmp_path, smooth)
+    with pytest.raises(SettingsError, match="has no field whose gradient"):
+        small(tmp_path, smooth, experiment="advection")
 
 
 def test_keeping_the_best_needs_something_to_judge_by(tmp_path: Path) -> None:

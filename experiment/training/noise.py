@@ -1,0 +1,31 @@
+"""Noise on the initial frames that a surrogate learns from."""
+
+import numpy as np
+
+from experiment.data import channel_plan, frame_shape
+from experiment.settings import Settings
+
+#: Sets its generators apart from those of the order of samples.
+_STREAM = 1
+
+
+def input_noise(
+    settings: Settings, epoch: int, batch: int, windows: int
+) -> np.ndarray | None:
+    """What is added to a batch's initial frames: `trainer.synthetic.input_noise`.
+
+    Drawn by epoch and batch, `default_rng([seed, epoch, batch, 1])`, so a training that
+    was killed draws the same. Targets and what never changes are seen as they are.
+
+    Returns:
+        `(batch, x, y, ..., vector)` in `general.precision`; None without noise.
+    """
+    deviation = settings.trainer.synthetic.input_noise
+    if not deviation:
+        return None
+    generator = np.random.default_rng([settings.general.seed, epoch, batch, _STREAM])
+    drawn = generator.standard_normal((windows, *frame_shape(settings)))
+    noise = np.zeros_like(drawn)
+    dynamic = list(channel_plan(settings).dynamic)
+    noise[..., dynamic] = deviation * drawn[..., dynamic]
+    return noise.astype(settings.general.precision)
