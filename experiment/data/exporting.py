@@ -110,8 +110,9 @@ def _write_coordinates(file: "h5netcdf.File", settings: Settings) -> None:
         "simulation": (np.arange(data.num_simulations), ""),
         "time": (frames * equation.dt, "s"),
     }
-    for axis, edge in equation.cell_sizes.items():
-        centres = (np.arange(equation.resolution[axis]) + 0.5) * edge
+    for axis in equation.axes:
+        cells = np.arange(equation.resolution[axis])
+        centres = (cells + 0.5) * equation.cell_sizes[axis]
         coordinates[axis] = (centres, "m")
     for name, (values, unit) in coordinates.items():
         file.dimensions[name] = len(values)
