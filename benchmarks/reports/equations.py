@@ -84,12 +84,12 @@ def lines() -> Iterator[str]:
 
     # An import says what it takes for granted, for each of these solutions.
     prepare()
-    yield (
-        "order of the scheme: log2 of the errors' ratio on the two finest grids, beside"
-        " what mathematics says;"
-    )
-    yield "Taylor: the lowest order of the remainder of the loss, 2 for its gradient"
-    yield f"{'':44}{'order':>7}{'legacy':>8}{'phiml':>8}{'Taylor':>8}{'':>8}"
+    yield "order: of the scheme; expected, and log2 of the errors' ratio on the two"
+    yield "finest grids. Taylor: the lowest order of the loss's remainder, 2 for its"
+    yield "gradient."
+    heads = "".join(f"{head:>8}" for head in ("legacy", "phiml", "legacy", "phiml"))
+    yield f"{'':41}{'order':>7}{'order':>16}{'Taylor':>16}"
+    yield f"{'':41}{'':>7}{heads}"
     for solution in SOLUTIONS:
         orders = [scheme_orders(solution, side)[-1] for side in SIDES]
         taylor = [gradient_orders(solution, side).min() for side in SIDES]
@@ -102,4 +102,4 @@ def row(solution: Solution, numbers: list[float]) -> str:
     what = f"{solution.experiment.split('_')[0]} {form}".strip()
     name = f"{what}, {solution.rank}D, {solution.words}, {max(solution.cells)} cells"
     shown = "".join(f"{number:8.2f}" for number in numbers)
-    return f"{name:44}{solution.order:7}{shown}"
+    return f"{name:41}{solution.order:7}{shown}"

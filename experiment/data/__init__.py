@@ -13,6 +13,7 @@ from experiment.data.descriptions import (
     scene_description,
     scene_path,
 )
+from experiment.data.exporting import export_data
 from experiment.data.generation import (
     GrowthCheck,
     Simulator,
@@ -53,6 +54,7 @@ __all__ = [
     "channel_plan",
     "chosen_windows",
     "data_are_imported",
+    "export_data",
     "frame_shape",
     "generate",
     "import_data",

@@ -70,12 +70,13 @@ def _draw_slices(parameter: RecoveredParameter, settings: Settings, path: Path) 
     figure = Figure(figsize=size, layout="constrained")
     grid = figure.subplots(len(panels), len(planes))
     for row, (title, field, scale, colours) in zip(grid, panels, strict=True):
+        images = []
         for axes, plane in zip(row, planes, strict=True):
-            image = plane.show(axes, field, scale, colours)
+            images.append(plane.show(axes, field, scale, colours))
             axes.set_title(plane.title, fontsize="medium")
         row[0].set_title(f"{title}\n{planes[0].title}", fontsize="medium")
         label = with_unit(parameter.name, parameter.unit)
-        figure.colorbar(image, ax=list(row), label=label)
+        figure.colorbar(images[0], ax=list(row), label=label)
     figure.suptitle(_heading(parameter))
     save_figure(figure, path)
 

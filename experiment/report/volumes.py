@@ -86,10 +86,12 @@ def draw_slices(
     grid = figure.subplots(3, len(columns))
     for row, panel in zip(grid, comparison.panels, strict=True):
         limits = (-panel.limit, panel.limit)
-        for axes, (t, plane) in zip(row, columns, strict=True):
-            image = plane.show(axes, panel.values[t], limits, panel.colours)
+        images = [
+            plane.show(axes, panel.values[t], limits, panel.colours)
+            for axes, (t, plane) in zip(row, columns, strict=True)
+        ]
         row[0].set_ylabel(f"{panel.title}\n{row[0].get_ylabel()}")
-        figure.colorbar(image, ax=list(row), label=comparison.unit, shrink=0.9)
+        figure.colorbar(images[0], ax=list(row), label=comparison.unit, shrink=0.9)
     for axes, (t, plane) in zip(grid[0], columns, strict=True):
         axes.set_title(f"t = {t * equation.dt:.2f} s\n{plane.title}")
     figure.suptitle(comparison.title)

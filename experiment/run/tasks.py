@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiment.data import Simulator, generate, import_data
+from experiment.data import Simulator, export_data, generate, import_data
 from experiment.evaluation import parameter_table, summary_table
 from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import (
@@ -64,6 +64,8 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
             comparison.generate(progress)
         elif "generate" in tasks:
             generate(settings, components.simulator(), progress)
+        if "export" in tasks:
+            export_data(settings, progress)
         if "train" in tasks:
             components.train(run, progress)
             components.summary(progress)

@@ -185,6 +185,11 @@ def _impossible_import(settings: Settings) -> Iterator[str]:
             "`general.tasks` has import and generate; imported and simulated data"
             " don't mix. Take one of them."
         )
+    if "export" in tasks and data.export is None:
+        yield (
+            "`general.tasks` has export, and `data.export` is null; expected the path"
+            " of the NetCDF file that is to be written, such as mine.nc."
+        )
     for name in data.source_names or {}:
         if name not in data.fields:
             yield (

@@ -16,6 +16,8 @@ _BYTES = {"float32": 4, "float64": 8}
 #: Arrays that a convolution leaves for its gradient: its padded input, its output.
 _KEPT = 2
 _GIB = 2**30
+#: Modes that train both models.
+_BOTH = ("hybrid", "compare")
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ def _frames(settings: Settings, count: float) -> int:
     return int(count * one)
 
 
-def _windows(settings: Settings) -> int:
-    """Windows of the training simulations."""
-    trainer = settings.trainer
-    each = settings.data.trajectory_length - trainer.rollout_steps
-    return len(trainer.train_sim) * max(each, 0)
+def _windows(settings: Settings, steps: int) -> int:
+    """Windows of the training simulations, at least."""
+    each = max(settings.data.trajectory_length - steps, 0)
+    # Which of them a few observed frames leave is not known here; one, at least.
+    dense = settings.data.observations.time.kind == "all"
+    return len(settings.trainer.train_sim) * (each if dense else min(each, 1))
 
 
 def _grid(settings: Settings) -> Need:
@@ -108,11 +111,10 @@ def _surrogate(settings: Settings) -> Need:
     # Each level has half as many cells along every axis.
     values = _cells(settings) * sum(n / 2 ** (rank * level) for n, level in outputs)
     number = 2 if trainer.amp == "bf16" else _BYTES[settings.general.precision]
-    batch = min(trainer.batch_size, _windows(settings))
+    batch = min(trainer.batch_size, _windows(settings, trainer.rollout_steps))
     size = int(_KEPT * number * batch * trainer.rollout_steps * values)
     size += _frames(settings, batch * (trainer.rollout_steps + 1))
-    if settings.general.mode == "hybrid":
-        size += _generated(settings)
+    size += _generated(settings)
     return Need(
         "training the synthetic model",
         f"input and output of its {len(outputs)} convolutions, for a batch of"
@@ -131,27 +133,32 @@ def _surrogate(settings: Settings) -> Need:
 
 def _generated(settings: Settings) -> int:
     """Bytes of the trajectories that the physical model makes in a hybrid cycle."""
-    simulations = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
-    return _frames(settings, simulations * settings.data.trajectory_length)
+    if settings.general.mode not in _BOTH:
+        return 0
+    trainer, hybrid = settings.trainer, settings.trainer.hybrid
+    simulations = hybrid.trajectories or hybrid.alpha * len(trainer.train_sim)
+    frames = hybrid.generated_frames or settings.data.trajectory_length
+    return _frames(settings, simulations * frames)
 
 
 def _physics(settings: Settings) -> Need:
     trainer, equation = settings.trainer, settings.model.physical
-    windows = min(trainer.physical.windows, _windows(settings))
+    own = trainer.physical.rollout_steps
+    steps = trainer.rollout_steps if own is None else own
+    windows = min(trainer.physical.windows, _windows(settings, steps))
     kept = equation.kept_by_a_step
     one = _channels(settings, dynamic=True) * _cells(settings)
     one *= _BYTES[settings.general.precision]
-    size = windows * trainer.rollout_steps * kept * one
-    size += _frames(settings, windows * (trainer.rollout_steps + 1))
-    if settings.general.mode == "hybrid":
-        size += _generated(settings)
+    size = windows * steps * kept * one + _frames(settings, windows * (steps + 1))
+    size += _generated(settings)
+    above = "trainer" if own is None else "trainer.physical"
     return Need(
         "training the physical model",
-        f"{windows} windows of {trainer.rollout_steps} steps, of which each keeps"
-        f" {kept} arrays for the gradient",
+        f"{windows} windows of {steps} steps, of which each keeps {kept} arrays for"
+        " the gradient",
         size,
         (
-            *("trainer.physical.windows", "trainer.rollout_steps"),
+            *("trainer.physical.windows", f"{above}.rollout_steps"),
             "model.physical.resolution",
         ),
     )
@@ -159,7 +166,7 @@ def _physics(settings: Settings) -> Need:
 
 def _evaluation(settings: Settings) -> Need:
     evaluation = settings.evaluation
-    models = 2 if settings.general.mode == "hybrid" else 1
+    models = 2 if settings.general.mode in _BOTH else 1
     trajectories = len(evaluation.test_sim) * (models + 1)
     return Need(
         "an evaluation",

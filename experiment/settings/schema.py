@@ -25,7 +25,7 @@ Indices = tuple[Index, ...]
 Counts = tuple[Count, ...]
 Frames = Annotated[int, Field(ge=2)]
 Precision = Literal["float32", "float64"]
-Task = Literal["import", "generate", "train", "evaluate"]
+Task = Literal["import", "generate", "train", "evaluate", "export"]
 Side = Annotated[str, one_of(VALUES)]
 
 
@@ -67,6 +67,7 @@ class Data:
     overwrite: bool
     source: str | None
     source_names: dict[Name, Name] | None
+    export: str | None
     observations: Observations
 
 

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiment.evaluation import Forecast, evaluate
+from experiment.evaluation import Forecast, RecoveredParameter, Rollout, evaluate
 from experiment.report import draw_evaluation, draw_losses, write_report
+from experiment.report.drawing import compared
 from experiment.report.observations import draw_observations
+from experiment.report.parameters import draw_parameters
+from experiment.report.volumes import draw_slices, middle_slices
 from experiment.settings import Settings, check_settings
 from experiment.training import PHYSICAL, SYNTHETIC
 from tests.experiment.evaluation.test_rollouts import (
@@ -20,7 +23,7 @@ from tests.experiment.evaluation.test_rollouts import (
     half,
     truth,
 )
-from tests.helpers import SMALL, SMALL_UNET, composed, small
+from tests.helpers import SMALL, SMALL_UNET, composed, folders, small
 
 Histories = dict[str, Sequence[dict[str, Any]]]
 CURVES = ["nrmse.png", "energy.png", "spectra.png"]
@@ -211,3 +214,46 @@ def _small_of(experiment: str) -> list[str]:
 def test_complete_data_have_no_picture(tmp_path: Path) -> None:
     assert draw_observations(small(tmp_path), tmp_path) == []
     assert not [*tmp_path.glob("*.png")]
+
+
+def test_three_dimensions_are_drawn_as_slices_on_one_scale(tmp_path: Path) -> None:
+    """Slices through the middle; components of a field share the scale."""
+    settings = check_settings(composed("burgers_3d", *folders(tmp_path)))
+    equation = settings.model.physical
+    planes = {plane.normal: plane for plane in middle_slices(equation)}
+    assert [*planes] == ["z", "y", "x"]
+    values = np.random.default_rng(0).standard_normal((16, 16, 16))
+    np.testing.assert_array_equal(planes["x"].take(values), values[8])
+    np.testing.assert_array_equal(planes["y"].take(values), values[:, 8])
+    np.testing.assert_array_equal(planes["z"].take(values), values[:, :, 8])
+    assert planes["y"].title == "y = 4.25 m" and [*planes["y"].domain] == ["x", "z"]
+    reference = np.stack([values, 2 * values, 5 * values], -1)[None].repeat(3, 0)
+    rollout = Rollout(9, reference, {SYNTHETIC: 1.1 * reference})
+    shown = [compared(rollout, settings, (SYNTHETIC, f"velocity.{a}")) for a in "xyz"]
+    for comparison, factor in zip(shown, (1, 2, 5), strict=True):
+        truth, forecast, error = comparison.panels
+        assert truth.limit == forecast.limit == np.abs(5 * values).max()
+        assert error.limit == pytest.approx(0.1 * np.abs(factor * values).max())
+    draw_slices(rollout, settings, (SYNTHETIC, "velocity.x"), tmp_path / "x.png")
+    draw_slices(rollout, settings, (SYNTHETIC, "velocity.z"), tmp_path / "z.png")
+    one, two = pixels(tmp_path / "x.png"), pixels(tmp_path / "z.png")
+    assert (one != two).mean() > 0.05
+
+
+@pytest.mark.parametrize("rank", (1, 2, 3))
+def test_a_parameter_has_its_error_beside_it(tmp_path: Path, rank: int) -> None:
+    """In every number of dims; without truth there is less to draw."""
+    experiment = ("burgers_1d", "burgers", "burgers_3d")[rank - 1]
+    settings = check_settings(composed(experiment, *folders(tmp_path)))
+    truth = settings.model.physical.true_parameter("viscosity")
+    sizes = []
+    for name, side in (("known", truth), ("unknown", None)):
+        parameter = RecoveredParameter(
+            "viscosity", "m^2/s", side, 0 * truth + 0.1, 1.1 * truth
+        )
+        folder = tmp_path / name
+        assert draw_parameters([parameter], settings, folder) == [
+            "parameter_viscosity.png"
+        ]
+        sizes.append(pixels(folder / "parameter_viscosity.png").shape[:2])
+    assert sizes[0][0] > sizes[1][0]
