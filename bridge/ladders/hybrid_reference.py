@@ -7,6 +7,7 @@ import torch
 from scipy import optimize
 
 from bridge.ladders.reference import Reference
+from bridge.ladders.reference_curriculum import at, scheduler, stages
 
 #: The terms of a loss.
 REAL, INTERACTION = "real", "interaction"
@@ -67,7 +68,7 @@ class HybridReference(Reference):
     def cycles(self, starts: Any) -> None:
         """The whole training; `starts` are the initial states of every cycle."""
         trainer, cycle = self.settings.trainer, self.settings.trainer.hybrid
-        schedule = self.schedule()
+        schedule = scheduler(self.recipe, self.optimiser)
         self.epochs(cycle.warm_up_epochs, {REAL: self.windows}, schedule)
         for states in starts:
             frames = cycle.generated_frames or self.settings.data.trajectory_length
@@ -173,10 +174,9 @@ class HybridReference(Reference):
         total = (
             self.settings.trainer.hybrid.cycles * self.settings.trainer.hybrid.rounds
         )
-        steps = self.stages(self.physical_steps)
-        done = len(self.rounds) / total
+        lengths = stages(self.settings.trainer, self.physical_steps)
         for learner in self.physical.values():
-            learner.rollout_steps = steps[int(done * len(steps) + 1e-9)]
+            learner.rollout_steps = at(lengths, len(self.rounds) / total)
         sizes = [r.start.size for r in self.ranges.values()]
 
         def split(flat: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.optim import lr_scheduler
+
+from bridge.ladders.reference_curriculum import at, noise, scheduler, stages
 
 #: Loss and samples of every batch, by epoch.
 Epochs = list[list[tuple[float, int]]]
@@ -56,7 +57,7 @@ class Reference:
 
     def train(self) -> None:
         """All epochs, the learning rate changed after each."""
-        schedule = self.schedule()
+        schedule = scheduler(self.recipe, self.optimiser)
         for epoch in range(self.recipe.epochs):
             self.rates.append(self.optimiser.param_groups[0]["lr"])
             self.steps = self.steps_of(epoch)
@@ -67,48 +68,20 @@ class Reference:
             self.losses.append(losses)
             schedule.step()
 
-    def schedule(self) -> Any:
-        """torch's own scheduler of the learning rate."""
-        recipe = self.recipe
-        if recipe.schedule == "step":
-            return lr_scheduler.StepLR(
-                self.optimiser, recipe.decay_epochs, recipe.decay
-            )
-        if recipe.schedule == "exponential":
-            each = recipe.decay ** (1 / recipe.decay_epochs)
-            return lr_scheduler.ExponentialLR(self.optimiser, each)
-        if recipe.schedule == "constant":
-            return lr_scheduler.ConstantLR(self.optimiser, 1.0)
-        return lr_scheduler.CosineAnnealingLR(self.optimiser, T_max=recipe.epochs)
-
     def steps_of(self, epoch: int) -> int:
         """Steps that an epoch learns from: each length for as many epochs."""
-        lengths = self.stages(self.windows.shape[2] - 1)
-        return lengths[int(epoch / self.recipe.epochs * len(lengths) + 1e-9)]
-
-    def stages(self, steps: int) -> list[int]:
-        """Lengths of the roll-out one after another, the last one `steps`."""
-        trainer, lengths = self.settings.trainer, []
-        length = trainer.rollout_start
-        while trainer.rollout_schedule != "constant" and length < steps:
-            lengths.append(length)
-            length += length if trainer.rollout_schedule == "exponential" else 1
-        return [*lengths, steps]
+        lengths = stages(self.settings.trainer, self.windows.shape[2] - 1)
+        return at(lengths, epoch / self.recipe.epochs)
 
     def noise_of(
         self, epoch: int, number: int, batch: torch.Tensor
     ) -> torch.Tensor | None:
-        """Gaussian noise on a batch's initial states, `(batch, vector, x, ...)`."""
+        """Noise on a batch's initial states, `(batch, vector, x, ...)`."""
         if not self.recipe.input_noise:
             return None
-        generator = np.random.default_rng(
-            [self.settings.general.seed, epoch, number, 1]
-        )
-        states = self.turned(batch[:, :, 0]).movedim(1, -1)
-        drawn = torch.from_numpy(generator.standard_normal(tuple(states.shape)))
-        for channel in range(states.shape[-1]):
-            drawn[..., channel] *= channel in self.noisy
-        return self.turned(drawn.movedim(-1, 1)) * self.recipe.input_noise
+        seeds = self.settings.general.seed, epoch, number
+        drawn = noise(batch[:, :, 0], seeds, self.noisy, self.turned)
+        return drawn * self.recipe.input_noise
 
     @property
     def dynamic(self) -> list[int]:

@@ -1,6 +1,6 @@
 """Learners of both sides and the reference on the same windows, from one start."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import PhimlLoader
 from bridge.ladders.cases import CaseName, case_settings, run_folder
+from bridge.ladders.memory_loader import MemoryLoader
 from bridge.ladders.observed import cells_of, with_holes
 from bridge.ladders.reference import Epochs, Reference
 from experiment.data import Observed, channel_plan
@@ -91,41 +92,6 @@ class Trained:
         return replace(self, weights=weights, moments=moments)
 
 
-class MemoryLoader:
-    """Windows in memory, in an order of its own for each epoch."""
-
-    def __init__(
-        self, windows: torch.Tensor, seed: int, observed: Observed | None = None
-    ) -> None:
-        self._windows = windows
-        self._observed = observed
-        self._seed = seed
-        self._epoch = self._position = 0
-
-    def set_epoch(self, epoch: int, position: int = 0) -> None:
-        """Chooses the epoch, and its first batch."""
-        self._epoch, self._position = epoch, position
-
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        """Batches `(batch, vector, time, x, ...)` of 3, 3 and 2."""
-        for chosen in torch.from_numpy(self._left()).split(BATCH):
-            yield self._windows[chosen]
-
-    def observed(self) -> Observed | None:
-        """What was observed of the windows that are left of the epoch."""
-        seen, left = self._observed, self._left()
-        if seen is None:
-            return None
-        return replace(seen, steps=seen.steps[left], generated=seen.generated[left])
-
-    def _left(self) -> np.ndarray:
-        generator = np.random.default_rng([self._seed, self._epoch])
-        return generator.permutation(len(self._windows))[self._position * BATCH :]
-
-    def __len__(self) -> int:
-        return -(-len(self._windows) // BATCH) - self._position
-
-
 class TrainingCase:
     """Both learners and the reference, from the same weights, on 8 windows."""
 
@@ -203,7 +169,7 @@ class TrainingCase:
     def loader(self, side: str = "control") -> Any:
         """The windows, in the language of a side."""
         seed = self.settings.general.seed
-        loader = MemoryLoader(self.windows, seed, self.observed())
+        loader = MemoryLoader(self.windows, BATCH, seed, self.observed())
         if side == "control":
             return loader
         return PhimlLoader(loader, self.plan.names, rank=self.rank, device="cpu")

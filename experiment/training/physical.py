@@ -21,7 +21,7 @@ from experiment.training.log import TrainingLog
 from experiment.training.schedule import rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
-from experiment.training.terms import INTERACTION, REAL, term_weights, terms_text
+from experiment.training.terms import INTERACTION, REAL, terms_of_row
 
 log = logging.getLogger(__name__)
 
@@ -174,11 +174,7 @@ class PhysicalTraining:
         iterations = self.state.iteration + minimum.iterations
         self._log.state = replace(self.state, iteration=iterations)
         self._log.end(row, row["real_loss"], record)
-        shown = ""
-        if counts.generated:
-            factors = term_weights(self.settings, PHYSICAL, counts)
-            losses = row["real_loss"], interaction
-            shown = f" = {terms_text(factors, counts, 'predicted', losses)}"
+        shown = terms_of_row(self.settings, PHYSICAL, row, "predicted")
         log.info(
             "physical round %d/%d loss %.3e -> %.3e%s, %d iterations, %.1f s",
             *(number, self._rounds, before, row["loss"], shown),

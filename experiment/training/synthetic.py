@@ -4,11 +4,10 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from experiment.data import Observed, WindowCounts, observation_plan
+from experiment.data import WindowCounts, observation_plan
 from experiment.settings import Settings, to_dict
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
@@ -25,11 +24,11 @@ from experiment.training.learners import (
     SyntheticLearner,
 )
 from experiment.training.log import TrainingLog
-from experiment.training.noise import input_noise
 from experiment.training.schedule import next_rate, rollout_steps
 from experiment.training.state import TrainingState
+from experiment.training.step_arguments import step_arguments
 from experiment.training.stop import StopSignal
-from experiment.training.terms import term_weights, terms_text, window_weights
+from experiment.training.terms import term_weights, terms_of_row, window_weights
 
 log = logging.getLogger(__name__)
 
@@ -185,18 +184,13 @@ class SyntheticTraining:
         log.info(
             "epoch %d/%d loss %.3e%s%s rate %.1e %.1f s",
             *(row["epoch"], trainer.synthetic.epochs),
-            *(row["train_loss"], self._terms_of(row), shown),
+            *(
+                row["train_loss"],
+                terms_of_row(self.settings, SYNTHETIC, row, "generated"),
+                shown,
+            ),
             *(row["learning_rate"], row["seconds"]),
         )
-
-    def _terms_of(self, row: dict[str, Any]) -> str:
-        """The terms of an epoch in words, if others than real windows entered."""
-        counts = WindowCounts(row["real_windows"], row["interaction_windows"])
-        if not counts.generated:
-            return ""
-        factors = term_weights(self.settings, SYNTHETIC, counts)
-        losses = row["real_loss"], row["interaction_loss"]
-        return f" = {terms_text(factors, counts, 'generated', losses)}"
 
     def _steps(self) -> Iterator[float]:
         """Steps on all batches that are left of the epoch, and their losses."""
@@ -207,8 +201,9 @@ class SyntheticTraining:
             kind = "real" if counts is None or counts.real else "generated"
             for windows in self.train_loader:
                 samples = self.learner.samples(windows)
-                more = self._more(samples, observed, first)
-                first += samples
+                part = slice(first, first + samples)
+                first = part.stop
+                more = step_arguments(self.settings, self.state, part, observed)
                 loss = self.learner.step(windows, self._check, **more)
                 self._count(loss, samples)
                 self._log.state = self.state.term(kind, loss * samples, samples)
@@ -220,7 +215,7 @@ class SyntheticTraining:
         for windows in self.train_loader:
             part = slice(first, first + self.learner.samples(windows))
             first = part.stop
-            more = self._more(part.stop - part.start, observed, part.start)
+            more = step_arguments(self.settings, self.state, part, observed)
             losses = self.learner.step_weighted(
                 windows, weights[part], self._check, **more
             )
@@ -233,22 +228,6 @@ class SyntheticTraining:
                 total = float(losses[own].sum())
                 self._log.state = self.state.term(kind, total, int(own.sum()))
             yield loss
-
-    def _more(
-        self, samples: int, observed: Observed | None, first: int
-    ) -> dict[str, Any]:
-        """Further arguments of a step on some windows of the epoch.
-
-        Where all was observed and nothing is noisy, learners are called as if masks and
-        noise didn't exist.
-        """
-        state, more = self.state, {}
-        noise = input_noise(self.settings, state.epoch, state.position, samples)
-        if observed is not None:
-            more["observed"] = observed[first : first + samples]
-        if noise is not None:
-            more["noise"] = noise
-        return more
 
     def validation_loss(self) -> float | None:
         """Mean loss of all validation windows in evaluation mode; None without any."""

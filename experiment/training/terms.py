@@ -8,6 +8,9 @@ that weights of 1 give one mean over all windows. Where there are windows of one
 only (the warm-up, `trainer.data_access`, a weight of 0) the loss is their plain mean.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from experiment.data import WindowCounts
@@ -109,3 +112,22 @@ def terms_text(
             value = "" if loss is None else f"{loss:.3e} "
             parts.append(f"{factors[kind]:.3g} x {value}({number} {name} windows)")
     return " + ".join(parts)
+
+
+def terms_of_row(
+    settings: Settings, model: str, row: Mapping[str, Any], made: str
+) -> str:
+    """The terms of a row of a history in words, if others than real windows entered.
+
+    Args:
+        settings: The settings of the run.
+        model: `synthetic` or `physical`.
+        row: Has the windows and the mean loss of each term.
+        made: What windows of the other model's making are called.
+    """
+    counts = WindowCounts(row["real_windows"], row["interaction_windows"])
+    if not counts.generated:
+        return ""
+    factors = term_weights(settings, model, counts)
+    losses = row["real_loss"], row["interaction_loss"]
+    return f" = {terms_text(factors, counts, made, losses)}"

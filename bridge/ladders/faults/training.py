@@ -13,7 +13,7 @@ from unittest.mock import patch
 import torch
 from phiml import math, nn
 
-import experiment.training.noise
+import experiment.training.step_arguments
 import experiment.training.synthetic
 import phiml_port.training.optimiser
 import phiml_port.training.synthetic
@@ -33,7 +33,7 @@ _STEPPED, _EXPONENTIAL = CURRICULA
 _CLIPPED = CaseName("burgers", "convnet", "float64")
 _OBSERVED = CaseName("advection", "convnet", "float64", observed="known")
 _REFERENCE = "beside the reference"
-_NOISE = experiment.training.noise
+_ARGUMENTS = experiment.training.step_arguments
 _LOOP = experiment.training.synthetic
 _LEARNER = phiml_port.training.synthetic
 
@@ -262,14 +262,18 @@ FAULTS = (
         Fault(name, "R9", _STEPPED, plant, where)
         for name, plant, where in (
             (
-                names.NO_NOISE,
+                names.NO_ARGUMENTS,
                 wrapped(SyntheticLearner, "_to_learn", _without_noise),
                 "",
             ),
-            (names.SAME_NOISE, wrapped(_LOOP, "input_noise", _same_noise), _REFERENCE),
+            (
+                names.SAME_ARGUMENTS,
+                wrapped(_ARGUMENTS, "input_noise", _same_noise),
+                _REFERENCE,
+            ),
             (
                 names.ALL_NOISY,
-                wrapped(_NOISE, "channel_plan", _all_dynamic),
+                wrapped(_ARGUMENTS, "channel_plan", _all_dynamic),
                 _REFERENCE,
             ),
         )
