@@ -262,12 +262,12 @@ FAULTS = (
         Fault(name, "R9", _STEPPED, plant, where)
         for name, plant, where in (
             (
-                names.NO_ARGUMENTS,
+                names.NO_NOISE,
                 wrapped(SyntheticLearner, "_to_learn", _without_noise),
                 "",
             ),
             (
-                names.SAME_ARGUMENTS,
+                names.SAME_NOISE,
                 wrapped(_ARGUMENTS, "input_noise", _same_noise),
                 _REFERENCE,
             ),
