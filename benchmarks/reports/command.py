@@ -24,8 +24,8 @@ _REPORTS = {
     "bits": "loss and gradient of both sides: equal bits, or their distance",
     "recovery": "how well the viscosity is recovered from clean and noisy data",
     "teaching": "whether the models of a hybrid training teach each other",
-    "equations": "orders of every scheme beside exact solutions, and of gradients",
     "sparse": "whether hybrid training helps with sparse data, over seeds",
+    "equations": "orders of every scheme beside exact solutions, and of gradients",
     "code": "lines of code of both sides, with and without what they share",
 }
 

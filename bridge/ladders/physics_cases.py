@@ -35,8 +35,6 @@ CURRICULUM = CaseName(
         *("trainer.physical.regularisation_weight=0.5", "general.seed=2"),
     ),
 )
-
-
 #: Heat with the square of the conductivity's gradient in the loss.
 SMOOTH = CaseName(
     *("heat", "convnet", "float64"),
@@ -49,14 +47,14 @@ SMOOTH = CaseName(
 
 
 def case_names() -> list[CaseName]:
-    """Every equation and each form of diffusion, in float64, and a curriculum."""
+    """Every equation and each of its forms of diffusion, in float64; a curriculum."""
     others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
-    every = [_case(e, form) for e, form in [*((e, "") for e in EXPERIMENTS), *others]]
-    return [*every, CURRICULUM]
+    every = [*((e, "") for e in EXPERIMENTS), *others]
+    return [*(_case(e, form) for e, form in every), CURRICULUM]
 
 
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, other dimensions, parameters and terms of the loss."""
+    """Those of `case_names`, other dimensions, and other parameters."""
     more = ("burgers_1d", "burgers_3d", "advection_modulation")
     return [*case_names(), *map(_case, more), SMOOTH]
 

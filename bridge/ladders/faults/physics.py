@@ -163,8 +163,8 @@ FAULTS = (
         "P3",
         _HEAT,
         PhysicalLearner,
-        "_learned_windows",
-        lambda _: lambda self: self.windows,
+        "_frames",
+        lambda _: property(lambda self: None),
     ),
     *(
         _fault(name, "P3", case, phiml_port.physics.learner, "gradient_penalty", faulty)

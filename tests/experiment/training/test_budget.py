@@ -1,6 +1,7 @@
 """Equal budgets, counted by hand."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,8 @@ def test_only_what_is_learned_from_counts(
 def test_steps_of_the_pde(tmp_path: Path) -> None:
     """Evaluations times windows times steps; hybrid: 2 cycles of 6 frames more."""
     keys = "evaluations", "real_windows", "interaction_windows", "rollout_steps"
-    rows = [dict(zip(keys, row, strict=True)) for row in ((7, 10, 1, 1), (3, 10, 0, 2))]
+    numbers = (7, 10, 1, 1), (3, 10, 0, 2)
+    rows: list[dict[str, Any]] = [dict(zip(keys, n, strict=True)) for n in numbers]
     settings = small(tmp_path, *_HYBRID)
     assert pde_steps(settings, rows) == 7 * 11 + 2 * 3 * 10 + 2 * 6
     longer = small(tmp_path, *_HYBRID, "trainer.hybrid.generated_frames=10")
