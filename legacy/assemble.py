@@ -6,7 +6,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiment.data import Simulator, channel_plan, network_arguments
+from experiment.data import (
+    Simulator,
+    channel_plan,
+    network_arguments,
+    reference_simulator,
+)
 from experiment.settings import Settings, implementation, require_methods
 from experiment.system import Progress, SettingsError
 from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
@@ -71,11 +76,11 @@ def build_synthetic_learner(settings: Settings, model: nn.Module) -> SyntheticLe
 
 
 def build_simulator(settings: Settings) -> Simulator:
-    """The physical model as the task `generate` wants it."""
+    """What simulates, as the task `generate` wants it: see `data.reference`."""
     # PhiFlow takes seconds to import; only what needs it waits for it.
     from legacy.physics import SceneSimulator
 
-    return SceneSimulator(settings)
+    return reference_simulator(settings, SceneSimulator)
 
 
 def build_physical_learner(

@@ -6,7 +6,12 @@ from typing import Any
 
 from phiml import math
 
-from experiment.data import Simulator, channel_plan, network_arguments
+from experiment.data import (
+    Simulator,
+    channel_plan,
+    network_arguments,
+    reference_simulator,
+)
 from experiment.settings import (
     Settings,
     implementation,
@@ -88,11 +93,11 @@ def build_synthetic_learner(settings: Settings, model: Any) -> SyntheticLearner:
 
 
 def build_simulator(settings: Settings) -> Simulator:
-    """The physical model as the task `generate` wants it."""
+    """What simulates, as the task `generate` wants it: see `data.reference`."""
     # PhiFlow takes seconds to import; only what needs it waits for it.
     from phiml_port.physics import SceneSimulator
 
-    return SceneSimulator(settings)
+    return reference_simulator(settings, SceneSimulator)
 
 
 def build_physical_learner(

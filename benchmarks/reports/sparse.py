@@ -1,4 +1,4 @@
-"""Whether hybrid training helps with sparse data: `conf/burgers_sparse.yaml`, case by case.
+"""Whether hybrid training helps with sparse data: `conf/burgers_sparse.yaml`, by case.
 
 Each case is a whole comparison of the program (`general.mode=compare`): both models
 alone and the hybrid at equal budget, over the seeds of the configuration.

@@ -10,6 +10,7 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from bridge.ladders import observed
 from experiment.run import RunFolder
 from experiment.settings import (
     ARCHITECTURES,
@@ -33,6 +34,8 @@ class CaseName:
     """An experiment, an architecture, a precision, and what the network has.
 
     `diffusion` is `model.physical.pde_params.diffusion`; empty, the experiment's own.
+    `observed` is empty if all was; else `data.observations.initial` of a case with gaps
+    in time and space, and noise.
     `also` are further settings, `key=value`.
     """
 
@@ -42,6 +45,7 @@ class CaseName:
     batch_norm: bool = True
     periodic: bool = True
     diffusion: str = ""
+    observed: str = ""
     also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -49,6 +53,7 @@ class CaseName:
             "" if self.periodic else "-wall"
         )
         extras += f"-{self.diffusion}" if self.diffusion else ""
+        extras += f"-observed-{self.observed}" if self.observed else ""
         extras += "".join(f"-{key.partition('=')[2]}" for key in self.also)
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
@@ -73,6 +78,8 @@ def case_settings(name: CaseName) -> Settings:
     ]
     if name.diffusion:
         overrides.append(f"{physics}.pde_params.diffusion={name.diffusion}")
+    if name.observed:
+        overrides += observed.overrides(name.observed)
     overrides += name.also
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         base = compose(name.experiment)

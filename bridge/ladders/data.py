@@ -28,6 +28,7 @@ from bridge.ladders.data_cases import (
     batches_of,
     windows_of,
 )
+from bridge.ladders.data_observed import observed_findings
 from bridge.ladders.data_settings import settings_rows
 from bridge.ladders.names import CHANNEL_ORDER, LAST_BATCH, ONE_OBJECT
 from experiment.run import build_synthetic_training
@@ -44,9 +45,19 @@ _NO_WINDOWS: Sequence[np.ndarray] = ()
 def case_names() -> list[CaseName]:
     """Every experiment and precision."""
     return [
-        CaseName(experiment, "convnet", precision, batch_norm=False)
-        for experiment in EXPERIMENTS
-        for precision in PRECISIONS
+        *(
+            CaseName(experiment, "convnet", precision, batch_norm=False)
+            for experiment in EXPERIMENTS
+            for precision in PRECISIONS
+        ),
+        *(
+            CaseName(e, "convnet", p, batch_norm=False, observed=initial)
+            for e, p, initial in (
+                ("burgers", "float64", "known"),
+                ("advection", "float64", "nearest"),
+                ("burgers", "float32", "nearest"),
+            )
+        ),
     ]
 
 
@@ -59,6 +70,7 @@ def data_rung(case: DataCase) -> Findings:
     yield from _epoch(case, VALIDATE, 0, 0)
     for access in ("both", "generated_only"):
         yield from _epoch(case, TRAIN, 1, 1, access)
+    yield from observed_findings(case)
     before = windows_of(case.control())
     case.change_a_scene()
     yield from _windows(case, "after a Scene changed", before)

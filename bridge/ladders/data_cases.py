@@ -18,7 +18,7 @@ import phiml_port.assemble
 from bridge.convert import to_torch
 from bridge.ladders.cases import CANDIDATE, CaseName, case_settings, switched
 from experiment.data import channel_plan, generate, scene_path
-from experiment.settings import Settings
+from experiment.settings import Settings, without_observations
 from experiment.system import Progress
 
 SIMULATIONS, FRAMES, STEPS, BATCH, EPOCHS = 4, 8, 2, 4, 2
@@ -43,14 +43,16 @@ class DataCase:
 
     def control(self, simulations: Sequence[int] = TRAIN) -> Any:
         """A new loader of the control; it shuffles the training simulations."""
+        settings = _for(simulations, self.settings)
         return legacy.assemble.build_loader(
-            self.settings, simulations, shuffle=simulations == TRAIN
+            settings, simulations, shuffle=simulations == TRAIN
         )
 
     def candidate(self, simulations: Sequence[int] = TRAIN) -> Any:
         """A new loader of the candidate."""
+        settings = _for(simulations, self.port_settings)
         return phiml_port.assemble.build_loader(
-            self.port_settings, simulations, shuffle=simulations == TRAIN
+            settings, simulations, shuffle=simulations == TRAIN
         )
 
     def trajectories(self) -> np.ndarray:
@@ -74,6 +76,11 @@ class DataCase:
     def depth(self) -> float:
         """Operations in a row of a short training."""
         return 1000.0
+
+
+def _for(simulations: Sequence[int], settings: Settings) -> Settings:
+    """The settings of a loader: training data may be incomplete, all else isn't."""
+    return settings if simulations == TRAIN else without_observations(settings)
 
 
 def windows_of(loader: Any) -> list[np.ndarray]:

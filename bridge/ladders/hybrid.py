@@ -23,6 +23,7 @@ from bridge.harness import (
     named,
     rms,
 )
+from bridge.ladders.cases import CaseName
 from bridge.ladders.hybrid_cases import CYCLES, LOSSES, HybridCase, Recording
 from bridge.ladders.hybrid_counterfactuals import of_cycles
 from bridge.ladders.physics_cases import ITERATIONS, case_names
@@ -37,6 +38,17 @@ IGNORED = {m: f"what is handed to the {m} model doesn't matter" for m in LOSSES}
 _NO_CHANGE = 1e-6
 #: Windows, steps and cells of a loss, in round numbers.
 _OF_A_LOSS = 10_000
+
+
+def hybrid_names() -> list[CaseName]:
+    """Those of `case_names`, and with gaps and noise in the data."""
+    return [
+        *case_names(),
+        *(
+            CaseName(e, "convnet", "float64", batch_norm=False, observed=initial)
+            for e, initial in (("burgers", "known"), ("advection", "nearest"))
+        ),
+    ]
 
 
 def _pairs(case: HybridCase) -> list[tuple[str, Recording, Recording]]:
@@ -178,7 +190,7 @@ def _faults() -> Sequence[Fault]:
 
 LADDER = Ladder(
     "hybrid",
-    case_names(),
+    hybrid_names(),
     HybridCase,
     (
         Rung("H1", "augmentation handed over", handover_rung),

@@ -14,6 +14,7 @@ import legacy.assemble
 from bridge.assemble import MixedParts
 from bridge.ladders.cases import CaseName, run_folder
 from bridge.ladders.hybrid_reference import INTERACTION, REAL, HybridReference
+from bridge.ladders.observed import masks_of, with_holes
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase
 from bridge.ladders.reference import Epochs
 from bridge.ladders.training_cases import epoch_losses
@@ -177,12 +178,15 @@ class HybridCase(PhysicsCase):
         self,
         starts: Sequence[np.ndarray],
         kind: type[HybridReference] = HybridReference,
+        *,
+        masked: bool = True,
     ) -> Recording:
         """The reference's training.
 
         Args:
             starts: Initial states of every cycle.
             kind: Another reference, for a counterfactual.
+            masked: Whether it knows what was not observed.
         """
         hybrid = self.settings.trainer.hybrid
         epochs = hybrid.warm_up_epochs + hybrid.cycles * hybrid.epochs
@@ -191,9 +195,13 @@ class HybridCase(PhysicsCase):
         settings = replace(self.settings, trainer=trainer)
         build = legacy.assemble
         loader = build.build_loader(settings, trainer.train_sim, shuffle=True)
+        every = [loader.dataset[i] for i in range(len(loader.dataset))]
+        windows = torch.stack(every)
+        if self.name.observed and masked:
+            windows = with_holes(windows.numpy(), masks_of(settings))
         reference = kind(
             build.build_model(settings),
-            torch.stack([loader.dataset[i] for i in range(len(loader.dataset))]),
+            windows,
             settings,
             {k: self.control(regularisation=None) for k in (REAL, INTERACTION)},
             ranges=parameter_ranges(settings),

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from bridge.harness import Counterfactuals
 from bridge.ladders.hybrid_cases import CYCLES, HybridCase, Recording
 from bridge.ladders.hybrid_reference import INTERACTION, HybridReference
+from bridge.ladders.observed import IGNORED, ON_GENERATED, cells_of, with_holes
 
 OTHER_WEIGHTS = "weights of the other model's loss"
 NO_INTERACTION = "interaction weight ignored"
@@ -19,6 +21,8 @@ def of_cycles(
     case: HybridCase, take: Callable[[Recording], np.ndarray]
 ) -> Counterfactuals:
     """What `take` reads off a training with wrong terms, of either model or of both."""
+    if case.name.observed:
+        return {n: lambda n=n: take(_masked(case, n)) for n in (IGNORED, ON_GENERATED)}
     models = [tuple(_OTHER), *((model,) for model in _OTHER)]
     return {
         f"{name} ({', '.join(some)})": lambda n=name, s=some: take(_with(case, n, s))
@@ -43,3 +47,20 @@ def _with(case: HybridCase, name: str, models: tuple[str, ...]) -> Recording:
 
     starts = [case.initial_states(cycle) for cycle in range(CYCLES)]
     return case.reference(starts, Faulty)
+
+
+@lru_cache(maxsize=2)
+def _masked(case: HybridCase, name: str) -> Recording:
+    """A training of the synthetic model with a fault of the masks."""
+    cells = cells_of(case.settings)
+
+    class Faulty(HybridReference):
+        def epochs(self, more: int, kinds: Any, schedule: Any) -> None:
+            if name == ON_GENERATED and INTERACTION in kinds:
+                made = kinds[INTERACTION].numpy()
+                masks = np.broadcast_to(cells, (len(made), 1, *cells.shape))
+                kinds = {**kinds, INTERACTION: with_holes(made, masks)}
+            super().epochs(more, kinds, schedule)
+
+    starts = [case.initial_states(cycle) for cycle in range(CYCLES)]
+    return case.reference(starts, Faulty, masked=name != IGNORED)

@@ -132,6 +132,9 @@ class HybridReference(Reference):
         most = self.settings.trainer.physical.windows
         frames, steps = self.settings.data.trajectory_length, self.physical_steps
         real = len(self.settings.trainer.train_sim) * (frames - steps)
+        # Of the same length they are the same windows, fewer if frames are missing.
+        if steps == self.windows.shape[2] - 1:
+            real = len(self.windows)
         counts = {REAL: real, INTERACTION: predicted}
         return {kind: min(count, most) for kind, count in counts.items()}
 

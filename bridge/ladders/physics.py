@@ -15,10 +15,12 @@ from bridge.harness import (
     failed,
     named,
 )
+from bridge.ladders import observed
 from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import (
     TRUNCATED,
+    of_observed_loss,
     of_terms,
     truncated,
     variants,
@@ -73,7 +75,8 @@ def gradient_rung(case: PhysicsCase) -> Findings:
     # Parameters that vary, so that their gradient counts too.
     ranges = parameter_ranges(case.settings)
     start = {n: ranges[n].unbounded(v) for n, v in case.parameters.items()}
-    for steps in (None, 1):
+    # Of a window whose first target was not observed, the first step is nothing.
+    for steps in (None,) if case.name.observed else (None, 1):
         control.rollout_steps = candidate.rollout_steps = steps
         of = "whole windows" if steps is None else "their first step"
         actual, expected = (np.array([s.loss(start)]) for s in (candidate, control))
@@ -85,7 +88,9 @@ def gradient_rung(case: PhysicsCase) -> Findings:
             name: lambda m=make: np.array([m().loss(start)])
             for name, make in wrong.items()
         }
-        yield named(finding, actual, expected, losses)
+        every = {**losses, **of_observed_loss(case)}
+        yield named(finding, actual, expected, every)
+        yield from _beside_the_reference(case, actual, expected, depth)
         slopes = candidate.gradient(start)
         for name, reference in control.gradient(start).items():
             actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
@@ -100,6 +105,23 @@ def gradient_rung(case: PhysicsCase) -> Findings:
                 for fault, make in {TRUNCATED: lambda: truncated(case), **wrong}.items()
             }
             yield named(finding, actual, expected, cut)
+
+
+def _beside_the_reference(
+    case: PhysicsCase, candidate: np.ndarray, control: np.ndarray, depth: float
+) -> Findings:
+    """Both sides' loss over what was observed, and the ladder's own."""
+    if not case.name.observed:
+        return
+    reference = np.array([case.observed_loss(observed.masks_of(case.settings))])
+    for side, value in (("candidate", candidate), ("control", control)):
+        finding = compare(
+            f"loss of whole windows, {side} beside the reference",
+            *(value, reference, reference),
+            factor=2,
+            depth=depth,
+        )
+        yield named(finding, value, reference, of_observed_loss(case))
 
 
 def optimisation_rung(case: PhysicsCase) -> Findings:

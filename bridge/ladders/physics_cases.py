@@ -8,7 +8,7 @@ import numpy as np
 import legacy.assemble
 import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
-from bridge.ladders.data_cases import DataCase
+from bridge.ladders.data_cases import DataCase, windows_of
 from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import DiffusionForm, Equation
@@ -54,9 +54,10 @@ def case_names() -> list[CaseName]:
 
 
 def physics_names() -> list[CaseName]:
-    """Those of `case_names`, other dimensions, and other parameters."""
+    """Those of `case_names`, other dimensions, other parameters, incomplete data."""
     more = ("burgers_1d", "burgers_3d", "advection_modulation")
-    return [*case_names(), *map(_case, more), SMOOTH]
+    seen = replace(_case("burgers"), observed="known")
+    return [*case_names(), *map(_case, more), SMOOTH, seen]
 
 
 def _case(experiment: str, diffusion: str = "") -> CaseName:
@@ -69,6 +70,7 @@ class PhysicsCase:
     """Both sides' physics on Scenes of an 11 x 13 grid, in float64."""
 
     def __init__(self, name: CaseName) -> None:
+        self.name = name
         # Kept, as its Scenes vanish with it.
         self._data = DataCase(name)
         base = self._data.settings
@@ -92,6 +94,19 @@ class PhysicsCase:
             for n, r in ranges.items()
         }
         self.states = training.new_states(self.settings, 0)
+
+    def observed_loss(self, masks: np.ndarray) -> float:
+        """The loss of all windows, in NumPy, of a roll-out without masks.
+
+        Args:
+            masks: What is taken for observed, `(window, step, x, y)`.
+        """
+        windows = np.moveaxis(np.stack(windows_of(self._data.control())), 1, -1)
+        states, dynamic = windows[:, 0], list(self.plan.dynamic)
+        rolled = self.control().rollout(self.parameters, states, windows.shape[1])
+        errors = np.square((rolled - windows)[..., dynamic])[:, 1:]
+        pairs = zip(errors, masks, strict=True)
+        return float(np.mean([error[mask].mean() for error, mask in pairs]))
 
     def control(
         self, equation: Equation | None = None, **options: Any

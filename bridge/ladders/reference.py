@@ -21,7 +21,8 @@ class Reference:
 
     Args:
         model: Maps `(batch, vector, x, ...)` to the next state; has `network`, `plan`.
-        windows: `(window, vector, time, x, ...)`.
+        windows: `(window, vector, time, x, ...)`; targets that were not observed are
+            NaN.
         settings: The settings of the case.
         optimiser: Its class.
         options: What it gets other than the semantics ask for.
@@ -131,14 +132,15 @@ class Reference:
             windows: A batch.
             weights: What each window counts in the mean, `(batch,)`.
         """
-        state, errors = windows[:, :, 0], []
+        state, errors, targets = windows[:, :, 0], [], windows[:, :, 1:].unbind(2)
         if self.noise is not None:
             state = state + self.noise
-        for target in windows[:, :, 1:].unbind(2)[: self.steps]:
+        for target in targets[: self.steps]:
             state = self.model(state)
-            error = (state - target)[:, self.dynamic]
-            errors.append(error.square().flatten(1).mean(1))
-        each = torch.stack(errors).mean(0)
+            errors.append((state - target)[:, self.dynamic].flatten(1))
+        error = torch.cat(errors, 1)
+        seen = ~error.isnan()
+        each = torch.where(seen, error, 0).square().sum(1) / seen.sum(1)
         self.each, loss = each.detach(), (weights * each).mean()
         slopes = torch.autograd.grad(loss, self.parameters)
         limit = self.recipe.clip_norm or float("inf")

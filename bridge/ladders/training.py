@@ -41,6 +41,7 @@ from bridge.ladders.training_counterfactuals import (
     of_steps,
 )
 from bridge.ladders.training_settings import settings_rows
+from experiment.data import Observed
 from experiment.settings import ARCHITECTURES
 
 
@@ -50,6 +51,7 @@ def case_names() -> list[CaseName]:
     return [
         *names,
         CaseName("burgers", "unet", "float64", batch_norm=False),
+        CaseName("advection", "convnet", "float64", observed="known"),
         *CURRICULA,
     ]
 
@@ -60,17 +62,31 @@ def loss_rung(case: TrainingCase) -> Findings:
     for size in (1, 2, 3):
         windows = case.windows[:size]
         batch = to_phiml(windows, layout, components=case.plan.names, boundary="verify")
-        actual = np.array([case.candidate().loss(batch)])
-        expected = np.array([case.control().loss(windows)])
+        seen = {view: _part(case.observed(view), size) for view in ("", *VIEWS)}
+        actual = np.array([case.candidate().loss(batch, seen[""])])
+        expected = np.array([case.control().loss(windows, seen[""])])
         views = [(v, torch.from_numpy(viewed(windows.numpy(), v))) for v in VIEWS]
-        finding = compare(
-            f"loss, batch {size}",
-            *(actual, expected, expected),
-            factor=2,
-            depth=case.depth,
-            again=[np.array([case.control(v).loss(w)]) for v, w in views],
-        )
-        yield named(finding, actual, expected, of_loss(case, windows))
+        again = [np.array([case.control(v).loss(w, seen[v])]) for v, w in views]
+        reference = case.reference()
+        beside = np.array([reference.step(reference.windows[:size])[0]])
+        wrong = of_loss(case, windows, seen[""])
+        for whom, value, against in (
+            ("", actual, expected),
+            (", candidate beside the reference", actual, beside),
+            (", control beside the reference", expected, beside),
+        ):
+            finding = compare(
+                f"loss, batch {size}{whom}",
+                *(value, against, against),
+                factor=2,
+                depth=case.depth,
+                again=again,
+            )
+            yield named(finding, value, against, wrong)
+
+
+def _part(seen: Observed | None, size: int) -> Observed | None:
+    return None if seen is None else seen[:size]
 
 
 def update_rung(case: TrainingCase) -> Findings:

@@ -12,8 +12,9 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import PhimlLoader
 from bridge.ladders.cases import CaseName, case_settings, run_folder
+from bridge.ladders.observed import cells_of, with_holes
 from bridge.ladders.reference import Epochs, Reference
-from experiment.data import channel_plan
+from experiment.data import Observed, channel_plan
 from experiment.system import Progress
 from experiment.training import (
     SyntheticLearner,
@@ -93,8 +94,11 @@ class Trained:
 class MemoryLoader:
     """Windows in memory, in an order of its own for each epoch."""
 
-    def __init__(self, windows: torch.Tensor, seed: int) -> None:
+    def __init__(
+        self, windows: torch.Tensor, seed: int, observed: Observed | None = None
+    ) -> None:
         self._windows = windows
+        self._observed = observed
         self._seed = seed
         self._epoch = self._position = 0
 
@@ -104,10 +108,19 @@ class MemoryLoader:
 
     def __iter__(self) -> Iterator[torch.Tensor]:
         """Batches `(batch, vector, time, x, ...)` of 3, 3 and 2."""
+        for chosen in torch.from_numpy(self._left()).split(BATCH):
+            yield self._windows[chosen]
+
+    def observed(self) -> Observed | None:
+        """What was observed of the windows that are left of the epoch."""
+        seen, left = self._observed, self._left()
+        if seen is None:
+            return None
+        return replace(seen, steps=seen.steps[left], generated=seen.generated[left])
+
+    def _left(self) -> np.ndarray:
         generator = np.random.default_rng([self._seed, self._epoch])
-        order = generator.permutation(len(self._windows))
-        for start in range(self._position * BATCH, len(order), BATCH):
-            yield self._windows[torch.from_numpy(order[start : start + BATCH])]
+        return generator.permutation(len(self._windows))[self._position * BATCH :]
 
     def __len__(self) -> int:
         return -(-len(self._windows) // BATCH) - self._position
@@ -138,6 +151,28 @@ class TrainingCase:
         values = np.random.default_rng(2).standard_normal(shape)
         self.windows = torch.from_numpy(values)
 
+    def observed(self, view: str = "") -> Observed | None:
+        """What was observed of the windows, in a view; None if everything was.
+
+        Of some the first target, of some the second; two were made by a model.
+        """
+        if not self.name.observed:
+            return None
+        generated = np.isin(np.arange(WINDOWS), (2, 7))
+        seen = np.array([(True, True), (True, False), (False, True)] * WINDOWS)
+        steps = seen[:WINDOWS] | generated[:, None]
+        cells = viewed(cells_of(self.settings)[None, None], view)[0, 0]
+        return Observed(steps, cells, generated)
+
+    def seen_windows(self) -> torch.Tensor:
+        """The windows, with NaN in the place of targets that were not observed."""
+        seen = self.observed()
+        if seen is None:
+            return self.windows
+        cells = seen.cells | seen.generated[:, None, None]
+        masks = seen.steps[..., None, None] & cells[:, None]
+        return with_holes(self.windows.numpy(), masks)
+
     def model(self, view: str = "") -> models.Surrogate:
         """The control's model at the start, in a view."""
         model = legacy.assemble.build_model(self.settings)
@@ -167,7 +202,8 @@ class TrainingCase:
 
     def loader(self, side: str = "control") -> Any:
         """The windows, in the language of a side."""
-        loader = MemoryLoader(self.windows, self.settings.general.seed)
+        seed = self.settings.general.seed
+        loader = MemoryLoader(self.windows, seed, self.observed())
         if side == "control":
             return loader
         return PhimlLoader(loader, self.plan.names, rank=self.rank, device="cpu")
@@ -176,7 +212,7 @@ class TrainingCase:
         self, view: str = "", kind: Callable[..., Reference] = Reference, **options: Any
     ) -> Reference:
         """A new reference training in a view; of another kind for a counterfactual."""
-        windows = torch.from_numpy(viewed(self.windows.numpy(), view))
+        windows = torch.from_numpy(viewed(self.seen_windows().numpy(), view))
         reference = kind(self.model(view), windows, self.settings, **options)
         reference.turned = lambda states: torch.from_numpy(viewed(states.numpy(), view))
         return reference
@@ -217,9 +253,12 @@ def stepped(case: TrainingCase, side: str, count: int) -> Trained:
     done = epoch = 0
     while done < count:
         loader.set_epoch(epoch)
+        seen, first = loader.observed(), 0
         for windows in loader:
-            learner.step(windows, lambda loss: None)
-            done += 1
+            last = first + learner.samples(windows)
+            part = None if seen is None else seen[first:last]
+            learner.step(windows, lambda loss: None, part)
+            first, done = last, done + 1
             if done == count:
                 break
         epoch += 1

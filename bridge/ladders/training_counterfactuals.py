@@ -10,6 +10,7 @@ import torch
 
 from bridge.harness import Counterfactuals
 from bridge.ladders.names import LAST_BATCH
+from bridge.ladders.observed import OVER_ALL, faulty_masks, share_seen
 from bridge.ladders.reference import Reference
 from bridge.ladders.training_cases import (
     Trained,
@@ -17,7 +18,8 @@ from bridge.ladders.training_cases import (
     of_reference,
     take_steps,
 )
-from legacy.training import rollout_loss
+from experiment.data import Observed
+from legacy.training import observed_losses, rollout_loss
 
 HALF_SUM = "half-sum loss for mean squared error"
 SUMMED = "loss summed over fields"
@@ -43,8 +45,12 @@ AVERAGED = "loss of an epoch averaged over batches"
 FaultyStates = Mapping[str, Callable[[], Trained]]
 
 
-def of_loss(case: TrainingCase, windows: torch.Tensor) -> Counterfactuals:
-    """A batch's loss."""
+def of_loss(
+    case: TrainingCase, windows: torch.Tensor, seen: Observed | None = None
+) -> Counterfactuals:
+    """A batch's loss; with gaps, where `seen` says what was observed."""
+    if seen is not None:
+        return _of_observed_loss(case, windows, seen)
     dynamic, cells = case.plan.dynamic, float(np.prod(windows.shape[3:]))
 
     def loss(values: torch.Tensor) -> float:
@@ -58,6 +64,28 @@ def of_loss(case: TrainingCase, windows: torch.Tensor) -> Counterfactuals:
         SUMMED: lambda: np.array([mean * len(dynamic)]),
         ROLLOUT: lambda: np.array([loss(windows[:, :, :2])]),
     }
+
+
+def _of_observed_loss(
+    case: TrainingCase, windows: torch.Tensor, seen: Observed
+) -> Counterfactuals:
+    dynamic, model = case.plan.dynamic, case.model()
+
+    def each(masks: Observed) -> np.ndarray:
+        parts = map(torch.from_numpy, (masks.steps, masks.cells_of_each()))
+        with torch.no_grad():
+            return observed_losses(model, windows, dynamic, *parts).numpy()
+
+    wrong = {n: lambda m=m: np.array([np.mean(each(m))]) for n, m in faulty(seen)}
+    return {
+        **wrong,
+        OVER_ALL: lambda: np.array([np.mean(each(seen) * share_seen(seen))]),
+    }
+
+
+def faulty(seen: Observed) -> list[tuple[str, Observed]]:
+    """Masks with a fault that leaves some step of every window, by its name."""
+    return [(n, m) for n, m in faulty_masks(seen).items() if m.steps.any(1).all()]
 
 
 def of_steps(case: TrainingCase, count: int) -> FaultyStates:

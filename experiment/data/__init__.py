@@ -26,8 +26,10 @@ from experiment.data.observations import (
     Observed,
     nearest_cells,
     observation_plan,
+    observations_text,
     with_noise,
 )
+from experiment.data.reference import reference_simulator, reference_text
 from experiment.data.scenes import Scene, open_scene, read_trajectory
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
@@ -59,8 +61,11 @@ __all__ = [
     "nearest_cells",
     "network_arguments",
     "observation_plan",
+    "observations_text",
     "open_scene",
     "read_trajectory",
+    "reference_simulator",
+    "reference_text",
     "sample_order",
     "scene_description",
     "scene_path",

@@ -31,8 +31,14 @@ def scene_path(settings: Settings, simulation: int) -> Path:
 
 
 def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
-    """Everything that the content of a simulation depends on, as stored with it."""
+    """Everything that the content of a simulation depends on, as stored with it.
+
+    The reference is named where it is another than the scheme itself; descriptions of
+    before there was a choice have none.
+    """
     values = to_dict(settings)
+    kind, factor = settings.data.reference, settings.data.reference_refinement
+    reference = {"kind": kind, "refinement": factor}
     return {
         "format": SCENE_FORMAT,
         "program": PROGRAM,
@@ -43,6 +49,7 @@ def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
         "fields": list(settings.data.fields),
         "pde": values["model"]["physical"],
         "units": UNITS,
+        **({} if kind == "same" else {"reference": reference}),
     }
 
 

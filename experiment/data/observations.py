@@ -1,10 +1,10 @@
 """What was observed: masks of windows, noise, and initial states with gaps.
 
-Masks enter losses only, and of real training windows only. The loss of such a window is
-the mean of the squared error over what was observed in it: over its observed target
+Masks enter losses only, and of real training windows only. The loss of such a window
+is the mean of the squared error over what was observed in it: over its observed target
 frames the mean over the observed cells and all dynamic channels. A batch's loss is the
-mean over its windows, however much was observed in each. Generated and predicted windows
-are dense; so are roll-outs, validation and evaluation.
+mean over its windows, however much was observed in each. Generated and predicted
+windows are dense; so are roll-outs, validation and evaluation.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiment.data.channels import channel_plan
-from experiment.settings import Settings, observed_cells, observed_frames
+from experiment.settings import (
+    Settings,
+    observed_cells,
+    observed_frames,
+    window_starts,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +82,29 @@ def observation_plan(settings: Settings) -> ObservationPlan | None:
     if frames.all() and cells.all():
         return None
     return ObservationPlan(frames, cells)
+
+
+def observations_text(settings: Settings) -> str | None:
+    """What was observed of the training data, in words; None if all was, exactly."""
+    plan, noise = observation_plan(settings), settings.data.observations.noise
+    if plan is None and not noise:
+        return None
+    parts = []
+    if plan is not None:
+        frames, cells = plan.frames, plan.cells
+        starts = window_starts(settings, frames)
+        parts += [
+            f"{frames.sum()} of {frames.size} frames, {cells.sum()} of {cells.size}"
+            f" cells, {len(starts)} windows of a simulation"
+        ]
+    if noise:
+        seed = settings.data.observations.noise_seed
+        parts.append(f"noise of {noise:g} times the field's RMS (seed {seed})")
+    if plan is not None and not plan.cells.all():
+        filled = settings.data.observations.initial == "nearest"
+        how = "filled from the nearest observed cell" if filled else "known everywhere"
+        parts.append(f"a window's first frame {how}")
+    return "; ".join([*parts, "validation and evaluation are complete and exact"])
 
 
 def with_noise(

@@ -7,6 +7,7 @@ from pydantic import Field
 from experiment.equations.advection import Advection
 from experiment.equations.base import AXES, DiffusionForm, Domain, Equation
 from experiment.equations.burgers import Burgers
+from experiment.equations.derivatives import Derivatives
 from experiment.equations.expressions import evaluate_expression
 from experiment.equations.heat import Heat
 from experiment.equations.learnable import (
@@ -38,6 +39,7 @@ __all__ = [
     "EQUATIONS",
     "KINDS",
     "AnyEquation",
+    "Derivatives",
     "DiffusionForm",
     "Domain",
     "Equation",

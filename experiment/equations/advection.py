@@ -7,6 +7,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import Equation, State
+from experiment.equations.derivatives import Derivatives
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative, Positive
 
@@ -49,6 +50,7 @@ class Advection(Equation):
     constant_fields = ("velocity",)
     # Linear interpolation makes no value larger than it was.
     growth_limit = 10.0
+    has_spectral = True
     remedy = "Lower `model.physical.dt`."
 
     @property
@@ -86,6 +88,28 @@ class Advection(Equation):
     def stability_limit(self, name: str) -> float:
         """Infinite: semi-Lagrangian advection is stable at any speed."""
         return float("inf")
+
+    def spectral_speeds(
+        self, state: State, parameters: State
+    ) -> tuple[np.ndarray, float]:
+        """See `Equation.spectral_speeds`."""
+        carrier = self._carrier(state, parameters)
+        return np.abs(carrier).max(tuple(range(len(self.axes)))), 0.0
+
+    def spectral_rates(
+        self, state: State, parameters: State, derivatives: Derivatives
+    ) -> State:
+        """See `Equation.spectral_rates`."""
+        slopes = derivatives.gradient(state["density"])
+        carrier = self._carrier(state, parameters)
+        carried = sum(carrier[..., i] * s for i, s in enumerate(slopes))
+        return {"density": -derivatives.resolved(np.asarray(carried))}
+
+    def _carrier(self, state: State, parameters: State) -> np.ndarray:
+        """What carries the density, f m u, `(x, y, ..., vector)` in m/s."""
+        scale = np.asarray(parameters["velocity_factor"])
+        scale = scale * parameters["velocity_modulation"]
+        return state["velocity"] * (scale[..., None] if scale.ndim else scale)
 
     @property
     def kept_by_a_step(self) -> int:

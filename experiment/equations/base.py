@@ -6,12 +6,14 @@ fields are settings; its methods say what everything else needs to know of it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from experiment.equations.derivatives import Derivatives
 from experiment.equations.expressions import evaluate_expression
 from experiment.system import STRICT, Positive, SettingsError
 
@@ -55,6 +57,8 @@ class Equation(ABC):
     growth_limit: ClassVar[float]
     #: What to do when a simulation diverges.
     remedy: ClassVar[str]
+    #: Whether it has `spectral_rates`, so that `data.reference=spectral` can be used.
+    has_spectral: ClassVar[bool] = False
 
     @property
     def axes(self) -> tuple[Axis, ...]:
@@ -100,6 +104,37 @@ class Equation(ABC):
     @abstractmethod
     def stability_limit(self, name: str) -> float:
         """The largest value of a parameter at which the scheme is stable, or inf."""
+
+    def refined(self, factor: int) -> Self:
+        """The same equation on a grid and in time steps finer by a factor."""
+        cells = {axis: size * factor for axis, size in self.resolution.items()}
+        others = self.finer_settings(factor)
+        return replace(self, resolution=cells, dt=self.dt / factor, **others)
+
+    def finer_settings(self, factor: int) -> dict[str, Any]:
+        """What else changes on a finer grid, so that the scheme stays stable."""
+        return {}
+
+    def spectral_speeds(
+        self, state: State, parameters: State
+    ) -> tuple[np.ndarray, float]:
+        """The largest speed along each axis in m/s, and diffusivity in m^2/s.
+
+        They say how short the steps of `data.reference=spectral` have to be.
+        """
+        raise NotImplementedError
+
+    def spectral_rates(
+        self, state: State, parameters: State, derivatives: Derivatives
+    ) -> State:
+        """The time derivative of every field that changes, of the PDE itself.
+
+        Args:
+            state: All fields.
+            parameters: The true parameters by name.
+            derivatives: Derivatives in space, of any accuracy.
+        """
+        raise NotImplementedError
 
     @property
     def kept_by_a_step(self) -> int:

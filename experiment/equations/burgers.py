@@ -1,12 +1,14 @@
 """Burgers' equation, without a framework."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import DiffusionForm, Equation, State
+from experiment.equations.derivatives import Derivatives, diffusion
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative
 
@@ -44,6 +46,7 @@ class Burgers(Equation):
     # unstable scheme need not reach NaN: huge velocities look up one and the same value
     # everywhere, so that a wrong, constant and finite state is left.
     growth_limit = 10.0
+    has_spectral = True
     remedy = (
         "Lower `model.physical.dt` or raise"
         " `model.physical.pde_params.diffusion_substeps`."
@@ -71,6 +74,28 @@ class Burgers(Equation):
     def stability_limit(self, name: str) -> float:
         """Explicit diffusion: `sum over axes of nu dt / (substeps dx^2) <= 1/2`."""
         return self.diffusion_limit(self.pde_params.diffusion_substeps)
+
+    def finer_settings(self, factor: int) -> dict[str, Any]:
+        """More substeps, so that the diffusion number stays what it is."""
+        substeps = self.pde_params.diffusion_substeps * factor
+        return {"pde_params": replace(self.pde_params, diffusion_substeps=substeps)}
+
+    def spectral_speeds(
+        self, state: State, parameters: State
+    ) -> tuple[np.ndarray, float]:
+        """See `Equation.spectral_speeds`."""
+        speeds = np.abs(state["velocity"]).max(tuple(range(len(self.axes))))
+        return speeds, float(parameters["viscosity"].max())
+
+    def spectral_rates(
+        self, state: State, parameters: State, derivatives: Derivatives
+    ) -> State:
+        """See `Equation.spectral_rates`."""
+        velocity, form = state["velocity"], self.pde_params.diffusion
+        slopes = derivatives.gradient(velocity)
+        carried = sum(velocity[..., i, None] * s for i, s in enumerate(slopes))
+        spread = diffusion(velocity, parameters["viscosity"], form, derivatives)
+        return {"velocity": spread - derivatives.resolved(np.asarray(carried))}
 
     @property
     def kept_by_a_step(self) -> int:

@@ -1,12 +1,14 @@
 """The heat equation, without a framework."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import DiffusionForm, Equation, State
+from experiment.equations.derivatives import Derivatives, diffusion
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative
 
@@ -42,6 +44,7 @@ class Heat(Equation):
     constant_fields = ("diffusivity",)
     # Stable explicit steps make no value larger than the largest one was.
     growth_limit = 10.0
+    has_spectral = True
     remedy = (
         "Lower `model.physical.dt` or raise"
         " `model.physical.pde_params.diffusion_substeps`."
@@ -69,6 +72,26 @@ class Heat(Equation):
     def stability_limit(self, name: str) -> float:
         """Explicit diffusion: `sum over axes of kappa dt / (substeps dx^2) <= 1/2`."""
         return self.diffusion_limit(self.pde_params.diffusion_substeps)
+
+    def finer_settings(self, factor: int) -> dict[str, Any]:
+        """More substeps, so that the diffusion number stays what it is."""
+        substeps = self.pde_params.diffusion_substeps * factor
+        return {"pde_params": replace(self.pde_params, diffusion_substeps=substeps)}
+
+    def spectral_speeds(
+        self, state: State, parameters: State
+    ) -> tuple[np.ndarray, float]:
+        """See `Equation.spectral_speeds`."""
+        speeds = np.zeros(len(self.axes))
+        return speeds, float(parameters["diffusivity"].max())
+
+    def spectral_rates(
+        self, state: State, parameters: State, derivatives: Derivatives
+    ) -> State:
+        """See `Equation.spectral_rates`."""
+        temperature, form = state["temperature"], self.pde_params.diffusion
+        k = parameters["diffusivity"]
+        return {"temperature": diffusion(temperature, k, form, derivatives)}
 
     @property
     def kept_by_a_step(self) -> int:

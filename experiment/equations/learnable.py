@@ -93,6 +93,11 @@ class ParameterRange:
         """
         return self.lower + (self.upper - self.lower) * (1 / (1 + exp(-unbounded)))
 
+    def slope(self, unbounded: np.ndarray) -> np.ndarray:
+        """The derivative of `bounded` by the unbounded value."""
+        share = (self.bounded(unbounded) - self.lower) / (self.upper - self.lower)
+        return (self.upper - self.lower) * share * (1 - share)
+
     def on_grid(self, values: np.ndarray, axes: Sequence[str]) -> np.ndarray:
         """Values over the parameter's own axes, with size 1 along the others of `axes`.
 

@@ -8,6 +8,7 @@ from experiment.evaluation.comparison import (
     guesses,
     spread_text,
 )
+from experiment.evaluation.laplace import INFORMED
 from experiment.evaluation.metrics import (
     correlation,
     correlation_time,
@@ -22,6 +23,7 @@ from experiment.evaluation.output import summary_table, write_evaluation
 from experiment.evaluation.recovered import (
     ParameterError,
     RecoveredParameter,
+    certainty_text,
     error_lines,
     parameter_table,
     value_text,
@@ -41,10 +43,12 @@ __all__ = [
     "Comparison",
     "EvaluationResult",
     "Forecast",
+    "INFORMED",
     "PERSISTENCE",
     "ParameterError",
     "RecoveredParameter",
     "Rollout",
+    "certainty_text",
     "compared_models",
     "comparison_tables",
     "correlation",

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from experiment.data import reference_text
 from experiment.evaluation.recovered import RecoveredParameter
 from experiment.evaluation.rollouts import PERSISTENCE, EvaluationResult
 from experiment.settings import Settings
@@ -186,6 +187,7 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     summary = comparison.summary()
     seeds = ", ".join(map(str, comparison.settings.compare.seeds))
     table = Table(title=f"median (lowest–highest) over the seeds {seeds}")
+    table.caption = f"data by {reference_text(comparison.settings)}"
     table.add_column("model")
     for heading in ("nRMSE, mean", "nRMSE, last"):
         table.add_column(heading, justify="right")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from experiment.data import reference_text
 from experiment.evaluation.recovered import parameter_arrays, parameter_rows
 from experiment.evaluation.rollouts import EvaluationResult
 from experiment.settings import Settings
@@ -45,6 +46,7 @@ def summary_table(result: EvaluationResult, settings: Settings) -> Table:
     frames = settings.evaluation.num_frames - 1
     sims = ", ".join(str(i) for i in settings.evaluation.test_sim)
     table = Table(title=f"{frames} steps from frame 0 of simulation {sims}")
+    table.caption = f"data by {reference_text(settings)}"
     table.add_column("forecast")
     for heading in ("nRMSE step 1", "mean", "last"):
         table.add_column(heading, justify="right")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from rich.table import Table
 
+from experiment.evaluation.laplace import INFORMED
+
 
 @dataclass(frozen=True, eq=False)
 class RecoveredParameter:
@@ -18,6 +20,9 @@ class RecoveredParameter:
         truth: What the simulations were made with; None if unknown.
         guess: The initial value.
         found: The learned value.
+        deviation: Its standard deviation (`evaluation.laplace`); None if unknown.
+        informed: Share of the prior's variance that the data take away, from 0 where
+            they say nothing to 1; None if unknown.
 
     Raises:
         ValueError: The arrays have different shapes.
@@ -28,10 +33,12 @@ class RecoveredParameter:
     truth: np.ndarray | None
     guess: np.ndarray
     found: np.ndarray
+    deviation: np.ndarray | None = None
+    informed: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         # NumPy would broadcast a scalar guess over a field without a word.
-        shapes = {side: values.shape for side, values in self.sides.items()}
+        shapes = {side: values.shape for side, values in self.arrays.items()}
         if len(set(shapes.values())) > 1:
             raise ValueError(
                 f"the sides of the parameter `{self.name}` have the shapes {shapes};"
@@ -43,6 +50,13 @@ class RecoveredParameter:
         """The values by `truth` (if known), `guess` and `found`."""
         known = {} if self.truth is None else {"truth": self.truth}
         return {**known, "guess": self.guess, "found": self.found}
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The sides, and `deviation` and `informed` where they are known."""
+        others = {"deviation": self.deviation, "informed": self.informed}
+        known = {name: values for name, values in others.items() if values is not None}
+        return {**self.sides, **known}
 
     @property
     def is_scalar(self) -> bool:
@@ -116,6 +130,52 @@ def _wide(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, dtype=np.float64).ravel()
 
 
+@dataclass(frozen=True)
+class Certainty:
+    """How sure a recovered parameter is.
+
+    Attributes:
+        informed: Share of the cells of which the data say something.
+        deviation: Median standard deviation of these, in the parameter's unit.
+        within: Share of these whose truth is within two standard deviations of what was
+            found, 0.95 of a Gaussian; None without truth.
+    """
+
+    informed: float
+    deviation: float
+    within: float | None
+
+
+def certainty(parameter: RecoveredParameter) -> Certainty | None:
+    """The certainty of a parameter; None where no standard deviation is known."""
+    if parameter.deviation is None or parameter.informed is None:
+        return None
+    seen = parameter.informed >= INFORMED
+    share = float(np.mean(seen))
+    if not seen.any():
+        return Certainty(share, float("nan"), None)
+    deviation, within = parameter.deviation[seen], None
+    if parameter.truth is not None:
+        error = np.abs(parameter.found - parameter.truth)[seen]
+        within = float(np.mean(error <= 2 * deviation))
+    return Certainty(share, float(np.median(deviation)), within)
+
+
+def certainty_text(parameter: RecoveredParameter) -> str:
+    """The certainty in words; empty where it isn't known."""
+    sure = certainty(parameter)
+    if sure is None:
+        return ""
+    words = f"{parameter.name}: the data say something of {sure.informed:.0%} of it"
+    if not sure.informed:
+        return words
+    size = f"{sure.deviation:.2g} {parameter.unit}"
+    words += f", standard deviation there {size} (median)"
+    if sure.within is None:
+        return words
+    return f"{words}, truth within two of them in {sure.within:.0%} (Gaussian: 95%)"
+
+
 def parameter_rows(
     parameters: Sequence[RecoveredParameter],
 ) -> list[dict[str, str | float | None]]:
@@ -144,6 +204,13 @@ def parameter_rows(
             row[f"{side}_min"] = None if wide is None else float(wide.min())
             row[f"{side}_mean"] = None if wide is None else float(wide.mean())
             row[f"{side}_max"] = None if wide is None else float(wide.max())
+        sure = certainty(parameter)
+        if sure is not None:
+            row |= {
+                "deviation_median": sure.deviation,
+                "informed_cells": sure.informed,
+                "within_two_deviations": sure.within,
+            }
         rows.append(row)
     return rows
 
@@ -155,7 +222,7 @@ def parameter_arrays(
     return {
         f"{parameter.name}/{side}": values
         for parameter in parameters
-        for side, values in parameter.sides.items()
+        for side, values in parameter.arrays.items()
     }
 
 
@@ -195,6 +262,8 @@ def parameter_table(parameters: Sequence[RecoveredParameter]) -> Table:
         table.add_row(name, parameter.unit, *errors, *(values if scalars else ()))
         for name, *errors in others:
             table.add_row(name, "", *errors)
+    words = [certainty_text(parameter) for parameter in parameters]
+    table.caption = "\n".join(text for text in words if text) or None
     return table
 
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiment.equations import Domain
-from experiment.evaluation import RecoveredParameter, Rollout
+from experiment.evaluation import INFORMED, RecoveredParameter, Rollout
 from experiment.report.drawing import (
     compared,
     save_figure,
@@ -66,6 +67,7 @@ def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) 
         if known and side != "truth":
             error = finite - parameter.truth
             grid[1, 0].plot(x, error, _STYLES[side], label=f"{side} - truth")
+    _draw_certainty(grid[0, 0], x, parameter)
     grid[0, 0].set_ylabel(with_unit(parameter.name, parameter.unit))
     grid[0, 0].set_title(f"{parameter.name}, recovered by the physical model")
     if known:
@@ -75,3 +77,21 @@ def draw_profile(parameter: RecoveredParameter, settings: Settings, path: Path) 
         axes.legend()
     grid[-1, 0].set_xlabel("x in m")
     save_figure(figure, path)
+
+
+def _draw_certainty(axes: Axes, x: np.ndarray, parameter: RecoveredParameter) -> None:
+    """Bars of two standard deviations, and grey where the data say nothing."""
+    if parameter.deviation is None or parameter.informed is None:
+        return
+    seen = parameter.informed >= INFORMED
+    axes.errorbar(
+        *(x[seen], parameter.found[seen], 2 * parameter.deviation[seen]),
+        fmt="none",
+        ecolor="C2",
+        alpha=0.6,
+        label="two standard deviations",
+    )
+    half, label = (x[1] - x[0]) / 2, "data say nothing"
+    for centre in x[~seen]:
+        axes.axvspan(centre - half, centre + half, color="0.88", lw=0, label=label)
+        label = None

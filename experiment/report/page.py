@@ -11,6 +11,7 @@ import yaml
 from experiment.evaluation import (
     EvaluationResult,
     RecoveredParameter,
+    certainty_text,
     error_lines,
     value_text,
 )
@@ -144,5 +145,11 @@ def _parameters(parameters: Sequence[RecoveredParameter]) -> str:
         "<h2>Recovered parameters</h2>\n"
         "<p>Errors are relative: in the L2 norm, which the cells with the largest"
         " values rule, and the median and the 90 % quantile of the cells' own.</p>\n"
-        f"<table><tr>{head}</tr>{body}</table>"
+        f"<table><tr>{head}</tr>{body}</table>\n{_certainty(parameters)}"
     )
+
+
+def _certainty(parameters: Sequence[RecoveredParameter]) -> str:
+    words = [certainty_text(parameter) for parameter in parameters]
+    lines = "".join(f"<li>{html.escape(text)}</li>" for text in words if text)
+    return f"<ul>{lines}</ul>" if lines else ""

@@ -14,6 +14,7 @@ from experiment.report.drawing import (
     with_unit,
 )
 from experiment.report.lines import draw_profile
+from experiment.report.uncertainty import draw_uncertainty
 from experiment.report.volumes import middle_slices
 from experiment.settings import Settings
 
@@ -28,13 +29,14 @@ def draw_parameters(
     Returns:
         The file names.
     """
-    names = []
+    names, rank = [], len(settings.model.physical.axes)
     for parameter in parameters:
         if not parameter.is_scalar:
             names.append(f"parameter_{parameter.name.replace('.', '_')}.png")
-            _DRAW[len(settings.model.physical.axes)](
-                parameter, settings, folder / names[-1]
-            )
+            _DRAW[rank](parameter, settings, folder / names[-1])
+            if parameter.deviation is not None and rank == 2:
+                names.append(f"uncertainty_{parameter.name.replace('.', '_')}.png")
+                draw_uncertainty(parameter, settings, folder / names[-1])
     return names
 
 

@@ -25,6 +25,7 @@ from experiment.report.drawing import (
 from experiment.report.films import draw_film, draw_rollout
 from experiment.report.lines import draw_space_time
 from experiment.report.losses import draw_losses
+from experiment.report.observations import draw_observations
 from experiment.report.parameters import draw_parameters
 from experiment.report.volumes import draw_slices
 from experiment.settings import Settings
@@ -69,6 +70,7 @@ def draw_evaluation(
     parameters = draw_parameters(result.parameters, settings, folder)
     films = draw_films(result, settings, plan, folder) if rank == 2 else []
     names = [*rollouts, *parameters, *curves, *films]
+    names += draw_observations(settings, folder)
     return [*names, *draw_losses(histories, folder)]
 
 

@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment.data import Simulator, data_are_imported
+from experiment.data import Simulator, data_are_imported, observations_text
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import Evaluated
 from experiment.run.folder import RunFolder
 from experiment.run.tasks import Components
+from experiment.run.uncertainty import with_uncertainty
 from experiment.settings import (
     COMPONENTS,
     Settings,
@@ -135,6 +136,9 @@ def run_training(
     Returns:
         The batches that went through the surrogate.
     """
+    observed = observations_text(settings)
+    if observed is not None:
+        log.info("observed of the training simulations: %s", observed)
     if settings.general.mode == "physical":
         build_physical_training(settings, parts, progress).train(run, progress)
         return 0
@@ -231,7 +235,12 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         path = paths[PHYSICAL]
         checkpoint = load_checkpoint(path, PHYSICAL)
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
-        parameters = recovered_parameters(settings, checkpoint.weights)
+        parameters = with_uncertainty(
+            settings,
+            parts.build_physical_learner,
+            {name: o["unbounded"] for name, o in checkpoint.optimiser.items()},
+            recovered_parameters(settings, checkpoint.weights),
+        )
         histories[PHYSICAL] = checkpoint.state.history
         steps[PHYSICAL] = checkpoint.state.iteration
         facts |= {
@@ -240,6 +249,9 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
             "its iterations": checkpoint.state.iteration,
             "its last round": _terms(checkpoint.state.history, "predicted"),
         }
+    observed = observations_text(settings)
+    if observed is not None:
+        facts["observed in training"] = observed
     return Evaluated(forecasts, parameters, histories, facts, steps)
 
 

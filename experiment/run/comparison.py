@@ -125,7 +125,11 @@ class ComparisonRun:
             CheckpointError: A training isn't complete, or had other settings.
         """
         # matplotlib takes a while to import, which the other tasks need not wait for.
-        from experiment.report import draw_comparison, write_comparison_page
+        from experiment.report import (
+            draw_comparison,
+            draw_spreads,
+            write_comparison_page,
+        )
 
         runs = sub_runs(self.settings)
         # Before the first evaluation, which takes a while.
@@ -145,11 +149,10 @@ class ComparisonRun:
         comparison.write(written)
         picture = written / "comparison.png"
         draw_comparison(comparison, picture)
+        pictures = [picture, *(written / n for n in draw_spreads(comparison, written))]
         facts = {"trainings": len(runs), **run_facts(self.settings)}
         report = report_path(run)
-        write_comparison_page(
-            report, self.settings, comparison, [picture], facts, pages
-        )
+        write_comparison_page(report, self.settings, comparison, pictures, facts, pages)
         for table in comparison_tables(comparison):
             progress.console.print(table)
         for line in _log_lines(comparison):

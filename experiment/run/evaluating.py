@@ -1,10 +1,12 @@
 """Task `evaluate` of one run: measures, draws, and writes its page."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiment.data import reference_text
 from experiment.evaluation import (
     EvaluationResult,
     Forecast,
@@ -15,6 +17,8 @@ from experiment.evaluation import (
 from experiment.run.folder import RunFolder
 from experiment.settings import COMPONENTS, Settings
 from experiment.system import versions
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def evaluate_run(
     # matplotlib takes a while to import, which the other tasks need not wait for.
     from experiment.report import draw_evaluation, write_report
 
+    log.info("the data were made by %s", reference_text(settings))
     result = evaluate(settings, evaluated.forecasts, evaluated.parameters)
     folder = evaluation_folder(settings, run)
     write_evaluation(result, folder)
@@ -67,6 +72,7 @@ def report_path(run: RunFolder) -> Path:
 def run_facts(settings: Settings) -> dict[str, object]:
     """What the page of any run lists: seed, switches, versions."""
     return {
+        "data by": reference_text(settings),
         "seed": settings.general.seed,
         "switches": ", ".join(
             f"{s.name}={getattr(settings.migration, s.name)}" for s in COMPONENTS

@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
 from experiment.settings.comparing import impossible_comparison
-from experiment.settings.masks import impossible_observations
+from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
+from experiment.settings.references import impossible_reference
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
@@ -55,6 +56,7 @@ def settings_warnings(settings: Settings) -> list[str]:
             f"simulations {leaked} are in `trainer.train_sim` and in"
             " `trainer.val_sim`: the validation loss is not of unseen data"
         )
+    warnings += observation_warnings(settings)
     return warnings
 
 
@@ -85,6 +87,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
     yield from impossible_comparison(settings)
+    yield from impossible_reference(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from experiment.equations import Domain
 from experiment.settings.observations import (
     SPACE_KINDS,
     TIME_KINDS,
@@ -69,9 +70,7 @@ def observed_cells(settings: Settings) -> np.ndarray:
     return seen
 
 
-def _intervals(
-    space: ObservedSpace, domain: dict[str, float]
-) -> dict[str, tuple[float, ...]]:
+def _intervals(space: ObservedSpace, domain: Domain) -> dict[str, tuple[float, ...]]:
     """Lower and upper end of the observed part of some axes, in m."""
     if space.kind == "box":
         return dict(space.box or {})
@@ -105,6 +104,26 @@ def without_observations(settings: Settings) -> Settings:
     space = ObservedSpace("all", None, None, None, None, None)
     seen = replace(seen, time=time, space=space, noise=0.0, initial="known")
     return replace(settings, data=replace(settings.data, observations=seen))
+
+
+def observation_warnings(settings: Settings) -> Iterator[str]:
+    """Observed frames that no window sees, in a sentence."""
+    frames, steps = observed_frames(settings), settings.trainer.rollout_steps
+    unseen = np.flatnonzero(_unseen(frames, window_starts(settings, frames), steps))
+    if len(unseen):
+        yield (
+            f"frames {', '.join(map(str, unseen))} are observed and enter no loss: no"
+            f" window of `trainer.rollout_steps` = {steps} begins at an observed frame"
+            " and reaches them; a longer one may"
+        )
+
+
+def _unseen(frames: np.ndarray, starts: tuple[int, ...], steps: int) -> np.ndarray:
+    """Whether each frame was observed and is in no window, bool `(time,)`."""
+    inside = np.zeros(len(frames), bool)
+    for start in starts:
+        inside[start : start + steps + 1] = True
+    return frames & ~inside
 
 
 def impossible_observations(settings: Settings) -> Iterator[str]:
@@ -152,22 +171,33 @@ def _of_time(settings: Settings) -> Iterator[str]:
             f" {count - 1}."
         )
         return
+    own = settings.trainer.physical.rollout_steps
+    trainer = replace(settings.trainer, rollout_steps=own or 1)
+    yield from _without_windows("trainer.rollout_steps", settings)
+    if own is not None and settings.general.mode != "synthetic":
+        physical = replace(settings, trainer=trainer)
+        yield from _without_windows("trainer.physical.rollout_steps", physical)
+
+
+def _without_windows(key: str, settings: Settings) -> Iterator[str]:
+    """A sentence if no window of `trainer.rollout_steps` can be learned from."""
     frames, steps = observed_frames(settings), settings.trainer.rollout_steps
-    if steps < count and not window_starts(settings, frames):
-        seen = np.flatnonzero(frames)
-        gaps = np.diff(seen)
-        nearest = int(gaps.min()) if len(gaps) else None
-        remedy = (
-            f"the nearest two observed frames are {nearest} apart: set"
-            f" `trainer.rollout_steps` to {nearest} or more"
-            if nearest is not None and nearest > steps
-            else "observe more frames, or lower `trainer.rollout_steps`"
-        )
-        yield (
-            f"no window of `trainer.rollout_steps` = {steps} begins at an observed"
-            f" frame and sees another ({len(seen)} of {count} frames are observed:"
-            f" `{_KEY}.time`), so nothing can be learned; {remedy}."
-        )
+    # Those longer than a simulation are refused elsewhere.
+    if steps >= len(frames) or window_starts(settings, frames):
+        return
+    seen = np.flatnonzero(frames)
+    nearest = int(np.diff(seen).min()) if len(seen) > 1 else 0
+    remedy = (
+        f"the nearest two observed frames are {nearest} apart: set `{key}` to"
+        f" {nearest} or more"
+        if nearest > steps
+        else f"observe more frames, or lower `{key}`"
+    )
+    yield (
+        f"no window of `{key}` = {steps} begins at an observed frame and sees another"
+        f" ({len(seen)} of {len(frames)} frames are observed: `{_KEY}.time`), so"
+        f" nothing can be learned; {remedy}."
+    )
 
 
 def _of_space(settings: Settings) -> Iterator[str]:
@@ -197,13 +227,14 @@ def _of_space(settings: Settings) -> Iterator[str]:
         )
 
 
-def _of_box(space: ObservedSpace, domain: dict[str, float]) -> Iterator[str]:
+def _of_box(space: ObservedSpace, domain: Domain) -> Iterator[str]:
     for axis, (low, high) in (space.box or {}).items():
         if axis not in domain:
-            yield f"`{_KEY}.space.box` has the axis {axis}: {spelling_hint(axis, domain)}"
+            hint = spelling_hint(axis, domain)
+            yield f"`{_KEY}.space.box` has the axis {axis}: {hint}"
         elif not 0 <= low < high <= domain[axis]:
             yield (
-                f"`{_KEY}.space.box.{axis}` is [{low:g}, {high:g}]; expected two numbers"
-                f" in m that rise, from 0 to {domain[axis]:g}"
+                f"`{_KEY}.space.box.{axis}` is [{low:g}, {high:g}]; expected two"
+                f" numbers in m that rise, from 0 to {domain[axis]:g}"
                 f" (`model.physical.domain.{axis}`)."
             )

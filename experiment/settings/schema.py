@@ -61,6 +61,8 @@ class Data:
     seed: Index
     trajectory_length: Frames
     precision: Precision
+    reference: Literal["same", "fine", "spectral"]
+    reference_refinement: Count
     num_workers: Index
     overwrite: bool
     source: str | None
@@ -208,6 +210,7 @@ class Evaluation:
     test_sim: Annotated[Indices, Field(min_length=1)]
     num_frames: Frames
     checkpoint: Literal["last", "best"]
+    laplace_rank: Index
     output_dir: str | None
 
 

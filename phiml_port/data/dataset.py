@@ -135,7 +135,7 @@ class WindowDataset:
         return self._real[index]
 
     def __getitem__(self, index: int) -> Tensor:
-        """Window `index`, a view, or a copy with its gaps filled, `(time, x, y, ..., vector)`.
+        """Window `index` `(time, x, y, ..., vector)`: a view, or a copy without gaps.
 
         Raises:
             IndexError: There is no such window.

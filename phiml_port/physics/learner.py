@@ -190,7 +190,7 @@ class PhysicalLearner(training.PhysicalLearner):
         *,
         slopes: bool = False,
     ) -> Any:
-        """The mean over the windows of one kind, or its gradient, by their first frames.
+        """The mean over windows of one kind, or its gradient, by their first frames.
 
         Real ones may be masked.
         """

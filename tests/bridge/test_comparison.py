@@ -74,6 +74,9 @@ def test_all_are_trained_and_compared_at_equal_budget(
     assert float(summary["physical hybrid"]["viscosity_quantile90_lowest"]) > 0
     assert (folder / "evaluation" / "comparison.png").stat().st_size > 10_000
     page = (folder / "report.html").read_text()
+    # The hybrid training alone has two seeds with the same data.
+    assert (folder / "evaluation" / "comparison_viscosity.png").exists()
+    assert "comparison_viscosity.png" in page
     for part in sub_runs(settings):
         assert f"{part.name}/report.html" in page
         assert (folder / part.name / "report.html").exists()

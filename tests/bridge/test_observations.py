@@ -62,7 +62,8 @@ def mean_observed(
 def batch_of(settings: Settings) -> tuple[Any, Any, np.ndarray]:
     """A training, all its training windows as a batch, and these in NumPy."""
     training = build_synthetic_training(settings, MixedParts())
-    dataset = training.train_loader.dataset
+    loader: Any = training.train_loader
+    dataset = loader.dataset
     values = np.moveaxis(np.stack(windows_of(training.train_loader)), 1, -1)
     if settings.migration.data == "phiml":
         return training, dataset.get_batch(np.arange(len(dataset))), values

@@ -1,6 +1,7 @@
 """Faults of a data pipeline's migration, reported by R8."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import phiml_port.data.loader
 from bridge.harness import Fault
 from bridge.ladders import data
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults.observed import NOISY_VALIDATION, SHARED
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import CHANNEL_ORDER, LAST_BATCH
+from bridge.ladders.observed import NOISE_IN_VALIDATION
 from experiment.data import TrajectoryStore, channel_plan
 from phiml_port.data import WindowLoader
 
@@ -69,7 +72,12 @@ def _fault(name: str, owner: Any, attribute: str, faulty: Any) -> Fault:
     return Fault(name, "R8", _CASE, wrapped(owner, attribute, faulty))
 
 
+_OBSERVED = replace(_CASE, experiment="burgers", observed="known")
+_REFERENCE = "beside the reference"
+
 FAULTS = (
+    *(Fault(n, "R8", _OBSERVED, plant, _REFERENCE) for n, plant in SHARED.items()),
+    Fault(NOISE_IN_VALIDATION, "R8", _OBSERVED, NOISY_VALIDATION, _REFERENCE),
     _fault(data.OFF_BY_ONE, phiml_port.data.dataset, "gather", _later),
     _fault(data.DOUBLED, WindowLoader, "order", _doubled),
     _fault(data.SHUFFLED, phiml_port.data.loader, "sample_order", _other_generator),

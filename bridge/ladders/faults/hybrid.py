@@ -6,6 +6,7 @@ the reference get wrong in the same way is seen by H3 alone.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ import phiml_port.physics.learner
 from bridge.harness import Fault
 from bridge.ladders import hybrid, hybrid_counterfactuals, hybrid_reference
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults.observed import IGNORED_BY_THE_LOOP, OF_A_LOSS, SHARED
 from bridge.ladders.faults.planting import Plant, wrapped
 from bridge.ladders.hybrid_reference import HybridReference
+from bridge.ladders.observed import IGNORED, ON_GENERATED
 from bridge.ladders.training_counterfactuals import AVERAGED
 from experiment.data import Windows
 from experiment.training import INTERACTION, HybridTraining, SyntheticTraining
@@ -148,7 +151,17 @@ def _fault(name: str, rung: str, plant: Plant) -> Fault:
     return Fault(name, rung, _CASE, plant, "beside the reference")
 
 
+_OBSERVED = replace(_BURGERS, observed="known")
+_BESIDE = "beside the reference"
+
 FAULTS = (
+    Fault(IGNORED, "H1", _OBSERVED, IGNORED_BY_THE_LOOP, _BESIDE),
+    Fault(ON_GENERATED, "H1", _OBSERVED, SHARED[ON_GENERATED], _BESIDE),
+    *(
+        # The candidate alone; what it hands over differs by what it learned.
+        Fault(name, "H1", _OBSERVED, OF_A_LOSS[name])
+        for name in (IGNORED, ON_GENERATED)
+    ),
     _fault(hybrid.HANDED, "H1", wrapped(HybridTraining, "teach_synthetic", _crossed)),
     _fault(
         hybrid.MISSING,

@@ -14,8 +14,10 @@ import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults.observed import OF_THE_PHYSICS, SHARED
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
+from bridge.ladders.observed import IGNORED
 from bridge.ladders.physics_cases import (
     CURRICULUM,
     DIVERGENCE,
@@ -28,6 +30,7 @@ from phiml_port.physics.burgers import BurgersModel
 
 _BURGERS = CaseName("burgers", "convnet", "float64", batch_norm=False)
 _BURGERS_LAPLACIAN = replace(_BURGERS, diffusion=LAPLACIAN)
+_OBSERVED = replace(_BURGERS, observed="known")
 _HEAT = CaseName("heat", "convnet", "float64", batch_norm=False)
 _LINE = CaseName("burgers_1d", "convnet", "float64", batch_norm=False)
 _CUBE = CaseName("burgers_3d", "convnet", "float64", batch_norm=False)
@@ -152,12 +155,14 @@ FAULTS = (
     ),
     *(
         _fault(names.MEAN, "P1", case, phiml_port.physics.stencils, "face_value", _mean)
-        for case in (_BURGERS, _HEAT, _LINE, _CUBE)
+        for case in (_BURGERS, _HEAT, _LINE)
     ),
     _fault(names.AXIS, "P1", _CUBE, BurgersModel, "__init__", _without_an_axis),
     _fault(
         names.IGNORED, "P1", _MODULATED, AdvectionModel, "step", _without_modulation
     ),
+    *(Fault(name, "P3", _OBSERVED, plant) for name, plant in OF_THE_PHYSICS.items()),
+    Fault(IGNORED, "P3", _OBSERVED, SHARED[IGNORED], "beside the reference"),
     _fault(
         names.WHOLE,
         "P3",

@@ -20,6 +20,7 @@ import phiml_port.training.synthetic
 from bridge.harness import Fault
 from bridge.ladders import training_counterfactuals as names
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults.observed import OF_A_LOSS
 from bridge.ladders.faults.planting import Plant, wrapped
 from bridge.ladders.names import LAST_BATCH
 from bridge.ladders.training_cases import CURRICULA
@@ -30,6 +31,7 @@ from phiml_port.training import SyntheticLearner
 _CASE = CaseName("burgers", "unet", "float64", batch_norm=False)
 _STEPPED, _EXPONENTIAL = CURRICULA
 _CLIPPED = CaseName("burgers", "convnet", "float64")
+_OBSERVED = CaseName("advection", "convnet", "float64", observed="known")
 _REFERENCE = "beside the reference"
 _NOISE = experiment.training.noise
 _LOOP = experiment.training.synthetic
@@ -203,6 +205,7 @@ FAULTS = (
     _fault(names.HALF_SUM, "R4", _LEARNER, "rollout_loss", _half_sum),
     _fault(names.SUMMED, "R4", _LEARNER, "rollout_loss", _summed),
     _fault(names.ROLLOUT, "R4", _LEARNER, "rollout_loss", _one_step),
+    *(Fault(name, "R4", _OBSERVED, plant) for name, plant in OF_A_LOSS.items()),
     Fault(
         names.EPSILON,
         "R6",

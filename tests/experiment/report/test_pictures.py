@@ -11,6 +11,7 @@ from PIL import Image
 from experiment.evaluation import Forecast, RecoveredParameter, Rollout, evaluate
 from experiment.report import draw_evaluation, draw_losses, write_report
 from experiment.report.drawing import compared
+from experiment.report.observations import draw_observations
 from experiment.report.parameters import draw_parameters
 from experiment.report.volumes import draw_slices, middle_slices
 from experiment.settings import Settings, check_settings
@@ -22,7 +23,7 @@ from tests.experiment.evaluation.test_rollouts import (
     half,
     truth,
 )
-from tests.helpers import composed, folders, small
+from tests.helpers import SMALL, SMALL_UNET, composed, folders, small
 
 Histories = dict[str, Sequence[dict[str, Any]]]
 CURVES = ["nrmse.png", "energy.png", "spectra.png"]
@@ -175,6 +176,44 @@ def test_a_forecast_that_is_not_finite_is_drawn(
     draw(settings, {PHYSICAL: lost}, {}, tmp_path / "two")
     one, two = (tmp_path / n / "nrmse.png" for n in ("one", "two"))
     assert one.read_bytes() != two.read_bytes()
+
+
+OBSERVED = (
+    "data.observations.time={kind: endpoints, fraction: 0.3}",
+    "data.observations.space={kind: random, number: 20, seed: 1}",
+)
+
+
+def test_what_was_observed_is_drawn(simulated: Path, tmp_path: Path) -> None:
+    settings = small(simulated, *OBSERVED)
+    forecasts = {SYNTHETIC: lambda s, n: truth(simulated, 3)[None]}
+    assert "observations.png" in draw(settings, forecasts, {}, tmp_path)
+
+
+@pytest.mark.parametrize("experiment", ("burgers", "burgers_1d"))
+def test_other_masks_are_other_pictures(tmp_path: Path, experiment: str) -> None:
+    axis = ["model.physical.resolution={x: 16}", "model.physical.domain={x: 8.0}"]
+    more = axis if experiment == "burgers_1d" else []
+    found = set()
+    for keys in ((OBSERVED[0],), (OBSERVED[1],), OBSERVED):
+        keys = [key.replace("number: 20", "number: 9") for key in keys]
+        values = composed(experiment, *_small_of(experiment), *more, *keys)
+        (name,) = draw_observations(check_settings(values), tmp_path)
+        image = pixels(tmp_path / name)
+        assert image.std() > 10
+        found.add(image.tobytes())
+    assert len(found) == 3
+
+
+def _small_of(experiment: str) -> list[str]:
+    """Small settings; a line has no y to be made smaller."""
+    keys = (*SMALL, *SMALL_UNET)
+    return [k for k in keys if experiment == "burgers" or "y:" not in k]
+
+
+def test_complete_data_have_no_picture(tmp_path: Path) -> None:
+    assert draw_observations(small(tmp_path), tmp_path) == []
+    assert not [*tmp_path.glob("*.png")]
 
 
 def test_three_dimensions_are_drawn_as_slices_on_one_scale(tmp_path: Path) -> None:

@@ -145,6 +145,13 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
             r" 3 or more\.",
         ),
         (
+            (
+                *(f"{TIME}.kind=every", f"{TIME}.every=2", "general.mode=physical"),
+                "trainer.physical.rollout_steps=1",
+            ),
+            r"no window of `trainer\.physical\.rollout_steps` = 1 begins .* 2 or more",
+        ),
+        (
             (f"{TIME}.kind=frames", f"{TIME}.frames=[3]"),
             r"\(1 of 7 frames are observed: .* observe more frames, or lower",
         ),
@@ -162,7 +169,7 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
         ((f"{TIME}.kind=frames", f"{TIME}.frames=[]"), r"time\.frames` is \[\]"),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [0.3, 0.4]}}"),
-            r"`data\.observations\.space` sees no cell: no centre .* x 0\.5 m, y 0\.5 m",
+            r"`data\.observations\.space` sees no cell: no centre .* x 0\.5 m, y 0\.5",
         ),
         (
             (f"{SPACE}.kind=centre", f"{SPACE}.fraction=0.01"),
@@ -170,8 +177,8 @@ def test_without_observations_everything_is_seen(tmp_path: Path) -> None:
         ),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [0.0, 9.0]}}"),
-            r"space\.box\.x` is \[0, 9\]; expected two numbers in m that rise, from 0 to"
-            r" 8 \(`model\.physical\.domain\.x`\)",
+            r"space\.box\.x` is \[0, 9\]; expected two numbers in m that rise, from 0"
+            r" to 8 \(`model\.physical\.domain\.x`\)",
         ),
         (
             (f"{SPACE}.kind=box", f"{SPACE}.box={{x: [3.0, 2.0]}}"),
