@@ -4,6 +4,7 @@ import ast
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -13,19 +14,22 @@ from bridge.ladders.reference import Reference
 from bridge.ladders.training_cases import TrainingCase, of_reference, take_steps
 from tests.helpers import ROOT
 
-FILE = ROOT / "bridge" / "ladders" / "reference.py"
+LADDERS = ROOT / "bridge" / "ladders"
 
 
-def test_it_is_short_and_imports_neither_side() -> None:
-    source = FILE.read_text()
+@pytest.mark.parametrize("name", ("reference", "reference_curriculum"))
+def test_it_is_short_and_imports_neither_side(name: str) -> None:
+    source = (LADDERS / f"{name}.py").read_text()
     assert code_lines(source) <= 80
     imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
-            imported.add((node.module or "").split(".")[0])
+            imported.add(node.module or "")
         elif isinstance(node, ast.Import):
-            imported |= {alias.name.split(".")[0] for alias in node.names}
-    assert imported == {"typing", "numpy", "torch"}
+            imported |= {alias.name for alias in node.names}
+    own = {"bridge.ladders.reference_curriculum"}
+    libraries = {"collections.abc", "typing", "numpy", "torch", "torch.optim"}
+    assert imported <= (libraries | own if name == "reference" else libraries)
 
 
 def case(**synthetic: Any) -> TrainingCase:
