@@ -26,6 +26,7 @@ _REPORTS = {
     "teaching": "whether the models of a hybrid training teach each other",
     "sparse": "whether hybrid training helps with sparse data, over seeds",
     "equations": "orders of every scheme beside exact solutions, and of gradients",
+    "physics": "physics of every equation against the control: roll-out and gradient",
     "code": "lines of code of both sides, with and without what they share",
 }
 
