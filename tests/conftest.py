@@ -1,10 +1,13 @@
 """One thread, quiet PhiML, and data that many tests share."""
 
+import gc
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch.jit._state import _clear_class_state
 
 from experiment.data import generate
 from experiment.system import Progress
@@ -12,6 +15,27 @@ from tests.helpers import small
 
 torch.set_num_threads(1)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)
+
+
+#: Bytes of a test process from which on it lets go of what torch traced.
+_MUCH = 2 * 2**30
+_TRACED = {"JITFunction", "TopLevelTracedModule"}
+
+
+@pytest.fixture(autouse=True)
+def _traces_are_let_go() -> Iterator[None]:
+    """torch keeps what it traced until a process ends, tens of MB a physical model.
+
+    Its registry is emptied only while nothing that was traced is in use.
+    """
+    yield
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    if pages * 4096 < _MUCH:
+        return
+    gc.collect()
+    if not any(type(one).__name__ in _TRACED for one in gc.get_objects()):
+        torch._C._jit_clear_class_registry()
+        _clear_class_state()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import argparse
 
+from bridge.harness.apart import Apart
 from bridge.harness.project import Project
 from bridge.harness.selftest import Caught, false_alarms, plant_all
 
@@ -28,9 +29,10 @@ def run(options: argparse.Namespace, project: Project) -> int:
     def report(result: Caught) -> None:
         print(result.lines(), flush=True)
 
-    results = plant_all(ladders, report)
+    with Apart(project) as apart:
+        results = plant_all(ladders, lambda n, i: apart.plant(n, fault=i), report)
     alarms = 0
-    for ladder in ladders:
+    for ladder in ladders.values():
         if ladder.control_twice is not None:
             alarms += (found := false_alarms(ladder, AA_RUNS))
             print(

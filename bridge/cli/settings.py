@@ -25,7 +25,7 @@ def run(options: argparse.Namespace, project: Project) -> int:
     """0 if all settings are equal or known to differ, 1 if one isn't, 2 without any."""
     ladders = project.chosen(options.ladder)
     project.prepare()
-    rows = [row for ladder in ladders for row in ladder.settings()]
+    rows = [row for ladder in ladders.values() for row in ladder.settings()]
     for case in dict.fromkeys(row.case for row in rows):
         console().print(_table([row for row in rows if row.case == case]))
     unequal = sum(row.unequal for row in rows)

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace, project: Project) -> int:
     ladders = project.chosen(options.ladder)
     project.prepare()
     every: list[CaseResult] = []
-    for ladder in ladders:
+    for ladder in ladders.values():
         results = _results(ladder)
         passes = sum(r.verdict is Verdict.PASSED for r in results)
         line = f"{ladder.name}: {passes}/{len(results)} cases pass"

@@ -110,10 +110,10 @@ class Project:
             raise HarnessError(f"`{name}` is a {type(ladder).__name__}, not a Ladder")
         return ladder
 
-    def chosen(self, name: str) -> list[Ladder]:
-        """All ladders for `all`, or one of them."""
+    def chosen(self, name: str) -> dict[str, Ladder]:
+        """All ladders for `all`, or one of them, as they are asked for."""
         names = list(self.ladders) if name == "all" else [name]
-        return [self.ladder(n) for n in names]
+        return {n: self.ladder(n) for n in names}
 
     def prepare(self) -> None:
         """Pins threads and silences libraries, as the project says."""

@@ -1,11 +1,11 @@
 """Plants faults and sees that the ladders report them by name, and nothing else."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bridge.harness.compare import Verdict
-from bridge.harness.ladder import Fault, Ladder, run_ladder
+from bridge.harness.ladder import CaseResult, Fault, Ladder, run_ladder
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,12 @@ class Caught:
 def plant(ladder: Ladder, fault: Fault) -> Caught:
     """Runs a ladder with a fault in it."""
     with fault.plant():
-        failure = run_ladder(ladder, fault.case).first_failure
+        return caught(fault, run_ladder(ladder, fault.case))
+
+
+def caught(fault: Fault, result: CaseResult) -> Caught:
+    """What a ladder with a fault in it reported, beside what was expected."""
+    failure = result.first_failure
     if failure is None or failure.worst is None:
         return Caught(fault, "nothing", False, 0.0)
     worst, margin = failure.worst, failure.worst.margin
@@ -50,13 +55,21 @@ def plant(ladder: Ladder, fault: Fault) -> Caught:
 
 
 def plant_all(
-    ladders: Iterable[Ladder], report: Callable[[Caught], None]
+    ladders: Mapping[str, Ladder],
+    run: Callable[[str, int], CaseResult],
+    report: Callable[[Caught], None],
 ) -> list[Caught]:
-    """Plants every fault of the ladders, one after the other."""
+    """Plants every fault of the ladders, one after the other.
+
+    Args:
+        ladders: By their names, as `run` takes them.
+        run: Runs a ladder with its n-th fault in it.
+        report: Gets each result.
+    """
     results = []
-    for ladder in ladders:
-        for fault in ladder.faults():
-            results.append(plant(ladder, fault))
+    for name, ladder in ladders.items():
+        for number, fault in enumerate(ladder.faults()):
+            results.append(caught(fault, run(name, number)))
             report(results[-1])
     return results
 

@@ -27,7 +27,9 @@ def test_the_nearest_table_counts(tmp_path: Path) -> None:
     found = project(tmp_path)
     assert Project.find(inner) == found
     assert (found.root, list(found.pins)) == (tmp_path.resolve(), ["numpy==2.4.6"])
-    assert found.ladder("toy") is toy.LADDER and found.chosen("all") == [toy.LADDER]
+    assert found.ladder("toy") is toy.LADDER and found.chosen("all") == {
+        "toy": toy.LADDER
+    }
 
 
 def test_elsewhere_it_is_this_projects() -> None:
@@ -36,7 +38,8 @@ def test_elsewhere_it_is_this_projects() -> None:
 
 def test_a_ladder_by_its_path(tmp_path: Path) -> None:
     found = project(tmp_path)
-    assert found.chosen("tests.bridge.harness.toy:FINE") == [toy.FINE]
+    fine = "tests.bridge.harness.toy:FINE"
+    assert found.chosen(fine) == {fine: toy.FINE}
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bridge.harness.selftest import false_alarms, plant, plant_all
+from bridge.harness import CaseResult, Project, Verdict, run_ladder
+from bridge.harness.apart import Apart
+from bridge.harness.selftest import Caught, false_alarms, plant, plant_all
 from tests.bridge.harness import toy
+from tests.helpers import ROOT
 
 
 def test_a_fault_is_caught_at_its_rung_under_its_name() -> None:
-    reported = []
-    (caught,) = plant_all([toy.LADDER], reported.append)
+    reported: list[Caught] = []
+
+    def run(name: str, number: int) -> CaseResult:
+        assert (name, number) == ("toy", 0)
+        with toy.FAULT.plant():
+            return run_ladder(toy.LADDER, toy.FAULT.case)
+
+    (caught,) = plant_all({"toy": toy.LADDER}, run, reported.append)
     assert caught.caught and caught.margin > 1e6 and reported == [caught]
     assert caught.lines() == "caught  S1  doubled"
 
@@ -46,3 +55,13 @@ def test_false_alarms_are_counted() -> None:
     noisy = replace(toy.LADDER, control_twice=toy.planted(lambda x: x + 1))
     assert false_alarms(noisy, 5) == 5
     assert false_alarms(replace(toy.LADDER, control_twice=None), 5) == 0
+
+
+def test_a_ladder_runs_in_a_process_of_its_own_that_is_replaced() -> None:
+    name = "tests.bridge.harness.toy:LADDER"
+    with Apart(Project.find(ROOT), tasks=1) as apart:
+        found = apart.plant(name, fault=0)
+        clean = apart.run(name, case=0)
+    assert found.first_failure is not None
+    assert found.first_failure.rung == toy.FAULT.rung
+    assert clean.verdict is Verdict.PASSED

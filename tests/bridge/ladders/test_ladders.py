@@ -1,10 +1,11 @@
 """The ladders: no false alarm, and every fault at its rung under its name."""
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from bridge.harness import Ladder, Project, Verdict, exit_code, run_ladder
+from bridge.harness import Ladder, Project, Verdict, exit_code
+from bridge.harness.apart import Apart
 from bridge.ladders import LADDERS
 from tests.helpers import ROOT
 
@@ -16,12 +17,21 @@ RUNGS = {
     "physics": ["P1", "P2", "P3", "P4"],
     "hybrid": ["H1", "H2", "H3"],
 }
-CASES = [pytest.param(x, c, id=f"{x.name}-{c}") for x in EVERY for c in x.cases]
-FAULTS = [
-    pytest.param(x, f, id=f"{x.name}-{f.name}{f.where and ' in the loop'}")
-    for x in EVERY
-    for f in x.faults()
+CASES = [
+    pytest.param(x, i, id=f"{x.name}-{c}") for x in EVERY for i, c in enumerate(x.cases)
 ]
+FAULTS = [
+    pytest.param(x, i, id=f"{x.name}-{f.name}{f.where and ' in the loop'}")
+    for x in EVERY
+    for i, f in enumerate(x.faults())
+]
+
+
+@pytest.fixture(scope="module")
+def apart() -> Iterator[Apart]:
+    """Else what torch traced would fill the memory of the tests."""
+    with Apart(Project.find(ROOT)) as process:
+        yield process
 
 
 def test_the_registry_names_each_ladder_as_it_names_itself() -> None:
@@ -29,28 +39,28 @@ def test_the_registry_names_each_ladder_as_it_names_itself() -> None:
 
 
 @pytest.mark.parametrize(("ladder", "case"), CASES)
-def test_every_case_passes_every_rung(ladder: Ladder, case: Any) -> None:
-    result = run_ladder(ladder, case)
+def test_every_case_passes_every_rung(apart: Apart, ladder: Ladder, case: int) -> None:
+    result = apart.run(ladder.name, case=case)
     assert result.verdict is Verdict.PASSED, [r.line() for r in result.rungs]
     # Training in float32 is judged elsewhere.
-    single = ladder.name == "step3" and case.precision == "float32"
+    single = ladder.name == "step3" and ladder.cases[case].precision == "float32"
     assert [r.rung for r in result.rungs] == RUNGS[ladder.name][: 1 if single else None]
     assert all(r.comparisons for r in result.rungs)
 
 
 @pytest.mark.parametrize(("ladder", "fault"), FAULTS)
 def test_every_planted_fault_is_found_at_its_rung_under_its_name(
-    ladder: Ladder, fault: Any
+    apart: Apart, ladder: Ladder, fault: int
 ) -> None:
-    assert fault.case in ladder.cases
-    with fault.plant():
-        result = run_ladder(ladder, fault.case)
+    expected = ladder.faults()[fault]
+    assert expected.case in ladder.cases
+    result = apart.plant(ladder.name, fault=fault)
     failure = result.first_failure
     assert failure is not None and failure.worst is not None
-    assert failure.rung == fault.rung, failure.line()
-    assert fault.name in failure.worst.hint, failure.line()
-    assert fault.where in failure.worst.where
-    after = [r.verdict for r in result.rungs if r.rung > fault.rung]
+    assert failure.rung == expected.rung, failure.line()
+    assert expected.name in failure.worst.hint, failure.line()
+    assert expected.where in failure.worst.where
+    after = [r.verdict for r in result.rungs if r.rung > expected.rung]
     assert set(after) <= {Verdict.NOT_RUN}
     assert exit_code([result]) in (1, 2)
 
