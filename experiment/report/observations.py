@@ -85,8 +85,8 @@ def _draw_frames(axes: Axes, frames: np.ndarray, settings: Settings) -> None:
         axes.plot(time[seen], np.full(len(seen), row), ".", color=_SEEN)
     axes.set_yticks([])
     axes.set_xlabel("time in s")
+    windows = "1 window" if len(starts) == 1 else f"{len(starts)} windows"
     axes.set_title(
-        f"{frames.sum()} of {frames.size} frames; {len(starts)} windows of {steps}"
-        " steps (lines)"
+        f"{frames.sum()} of {frames.size} frames; {windows} of {steps} steps (lines)"
     )
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
