@@ -39,9 +39,8 @@ def lines() -> Iterator[str]:
 
 def _row(folder: Path, simulations: int, seed: int) -> dict[str, Any]:
     """nRMSE of the surrogate and error of the viscosity, by what was trained."""
-    # alpha = 0.5; of one simulation there can't be less than one generated one.
-    share = max(1, round(0.5 * simulations)) / simulations
-    epochs = _WARM_UP + round(_CYCLES * _EPOCHS * (1 + share))
+    from experiment.training import equal_budget
+
     data = (
         *(f"data.num_simulations={simulations + 2}", f"data.seed={seed}"),
         f"trainer.train_sim=[{','.join(map(str, range(simulations)))}]",
@@ -49,7 +48,8 @@ def _row(folder: Path, simulations: int, seed: int) -> dict[str, Any]:
         f"general.seed={seed}",
     )
     shared = *_SHARED, *data
-    simulated(settings_of(folder, *shared))
+    settings = simulated(settings_of(folder, *shared, "general.mode=hybrid"))
+    epochs = equal_budget(settings).epochs
     alone = (f"trainer.synthetic.epochs={epochs}", "general.mode=synthetic")
     row = {
         "synthetic alone": (_trained(folder / "s", folder, *shared, *alone)[0], np.nan),

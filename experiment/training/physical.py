@@ -117,11 +117,10 @@ class PhysicalTraining:
     def _round(self, record: Record) -> None:
         started = time.monotonic()
         number = self.state.epoch + 1
-        steps = rollout_steps(
-            *(self.settings, physical_steps(self.settings)),
-            *(self.state.epoch, self._rounds),
-        )
-        self.learner.rollout_steps = steps
+        whole = physical_steps(self.settings)
+        steps = rollout_steps(self.settings, whole, self.state.epoch, self._rounds)
+        # None where windows are whole, so that nothing is cut off in each evaluation.
+        self.learner.rollout_steps = steps if steps < whole else None
         before = self.learner.loss(self.unbounded)
         self._log.check(
             before,

@@ -143,7 +143,9 @@ class SyntheticTraining:
             *(self.settings, trainer.rollout_steps),
             *(self.state.epoch, trainer.synthetic.epochs),
         )
-        self.learner.rollout_steps = steps
+        # None where windows are whole, so that nothing is cut off batch by batch.
+        shorter = steps < trainer.rollout_steps
+        self.learner.rollout_steps = steps if shorter else None
         for loss in self._steps():
             bar.step(epoch=self.state.epoch + 1, loss=loss)
             if stop.name is not None:

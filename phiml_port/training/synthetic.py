@@ -109,7 +109,6 @@ class SyntheticLearner(training.SyntheticLearner):
     def _to_learn(self, windows: Tensor, noise: np.ndarray | None) -> Tensor:
         """The steps of windows that are learned from, from noisy initial frames."""
         frames: Any = windows
-        self._require_dims(windows)
         if self.rollout_steps is not None:
             frames = frames.time[: self.rollout_steps + 1]
         if noise is not None:
