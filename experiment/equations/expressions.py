@@ -132,7 +132,8 @@ def _refuse_deep(tree: ast.Expression, expression: str, key: str) -> None:
     level, depth = [tree.body], 0
     while level:
         depth += 1
-        level = [c for n in level for c in ast.iter_child_nodes(n)]
+        children = (c for n in level for c in ast.iter_child_nodes(n))
+        level = [c for c in children if isinstance(c, (ast.expr, ast.keyword))]
     if depth > _DEEPEST:
         raise SettingsError(
             f"`{key}`: `{_shown(expression)}` has {depth} operations inside each other"
@@ -154,8 +155,8 @@ def _refuse_foreign(
                 hint = spelling_hint(node.id, [*known])
                 hint = f" ({hint[:-1]})" if hint.startswith("did") else ""
                 raise SettingsError(
-                    f"`{key}`: `{node.id}` in `{_shown(expression)}` is not allowed{hint}."
-                    " Nothing was computed. Allowed"
+                    f"`{key}`: `{node.id}` in `{_shown(expression)}` is not"
+                    f" allowed{hint}. Nothing was computed. Allowed"
                     f" names: {', '.join(names)}; functions: {', '.join(_FUNCTIONS)}."
                 )
         elif isinstance(node, (ast.operator, ast.unaryop)):
@@ -177,7 +178,8 @@ def _refuse_foreign(
                 " not allowed; allowed: numbers, names, + - * / ** and function calls."
                 " Nothing was computed."
             )
-        elif isinstance(node, ast.Call):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
             _refuse_arguments(node, expression, key)
 
 
