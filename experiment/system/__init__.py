@@ -19,7 +19,7 @@ from experiment.system.errors import (
 )
 from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.memory import memory_limit
-from experiment.system.process import keep_freed_memory
+from experiment.system.process import die_with_parent, keep_freed_memory
 from experiment.system.progress import Bar, Progress
 from experiment.system.types import (
     STRICT,
@@ -50,6 +50,7 @@ __all__ = [
     "TrainingError",
     "UserError",
     "csv_text",
+    "die_with_parent",
     "keep_freed_memory",
     "load_arrays",
     "map_in_processes",
