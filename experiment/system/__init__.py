@@ -17,10 +17,13 @@ from experiment.system.errors import (
     UserError,
     spelling_hint,
 )
+from experiment.system.exchanging import exchange
 from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.memory import memory_limit
+from experiment.system.partial import partial_path, remove_stale
 from experiment.system.process import die_with_parent, keep_freed_memory
 from experiment.system.progress import Bar, Progress
+from experiment.system.reading import open_regular, read_json, read_npz
 from experiment.system.types import (
     STRICT,
     Count,
@@ -51,13 +54,19 @@ __all__ = [
     "UserError",
     "csv_text",
     "die_with_parent",
+    "exchange",
     "keep_freed_memory",
     "load_arrays",
     "map_in_processes",
     "memory_limit",
     "one_of",
     "open_arrays",
+    "open_regular",
+    "partial_path",
     "read_facts",
+    "read_json",
+    "read_npz",
+    "remove_stale",
     "save_arrays",
     "spelling_hint",
     "sync_folder",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.settings import Settings
-from experiment.system import Stopped, TrainingError
+from experiment.system import Stopped, TrainingError, remove_stale
 from experiment.training.checkpoints import (
     PHYSICAL,
     SYNTHETIC,
@@ -57,6 +57,7 @@ class TrainingLog:
         self._kind = kind
         self._snapshot = snapshot
         self._folder = Path(settings.general.checkpoint_dir)
+        remove_stale(self._folder)
 
     @property
     def last(self) -> Path:
