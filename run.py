@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
+from yaml import MarkedYAMLError, YAMLError
 
 from experiment.run import console, run_tasks
 from experiment.settings import COMPONENTS, check_settings, key_hint
@@ -36,10 +37,19 @@ warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarn
 _BY_AXIS = ("model.physical.domain", "model.physical.resolution")
 #: What went wrong outside, a run each (a multirun has several).
 _FAILED: list[UserError] = []
+#: What reading a configuration file that is no YAML raises, beside Hydra's own errors:
+#: syntax, encoding, nesting, values and keys that YAML has and a configuration hasn't.
+COMPOSITION_ERRORS = (
+    *(HydraException, OmegaConfBaseException, YAMLError, UnicodeError, RecursionError),
+    *(ValueError, TypeError, AttributeError, KeyError, AssertionError, OSError),
+)
+#: Runs that were composed: an error after that is none of the configuration.
+_BEGUN: list[str] = []
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name=None)
 def _run(config: DictConfig) -> None:
+    _BEGUN.append(str(config.general.get("experiment_name", "")))
     shown = console()
     _log_to_console(shown)
     try:
@@ -121,8 +131,11 @@ def main() -> None:
         sys.argv.insert(1, "--config-name=burgers.yaml")
     try:
         _run()
-    except (HydraException, OmegaConfBaseException) as error:
-        _end(_composition_message(error))
+    except COMPOSITION_ERRORS as error:
+        # Interpolations are resolved when a run has begun.
+        if _BEGUN and not isinstance(error, (HydraException, OmegaConfBaseException)):
+            raise
+        _end(composition_message(error))
     except KeyboardInterrupt:
         _end("interrupted; what was written is whole.", 130)
     if _FAILED:
@@ -143,19 +156,58 @@ def _log_to_console(shown: Console) -> None:
     logging.getLogger("Φ-ML").setLevel(logging.WARNING)
 
 
-def _composition_message(error: Exception) -> str:
+def composition_message(error: Exception) -> str:
     """What Hydra could not compose, with the nearest spelling of an unknown key."""
+    unreadable = _unreadable(error)
+    if unreadable is not None:
+        return unreadable
     cause = error.__cause__
     key = getattr(cause, "full_key", None)
     node = getattr(cause, "parent_node", None)
-    if isinstance(cause, OmegaConfBaseException) and key and node is not None:
+    # A node that is null or holds an interpolation has no keys.
+    if isinstance(cause, OmegaConfBaseException) and key and _has_keys(node):
         name = key.rsplit(".", 1)[-1]
         hint = spelling_hint(name, [str(k) for k in node])
         if not hint.startswith("did you mean"):
             whole = OmegaConf.to_container(node._get_root(), resolve=False)
-            hint = key_hint(key, cast(dict[str, Any], whole))
+            hint = key_hint(key, cast(dict[str, Any], whole or {}))
         return f"`{key}` is no setting: {hint}"
-    return str(error)
+    every = [error, error.__cause__, error.__context__]
+    said = [text for text in (str(e or "").strip() for e in every) if text]
+    return said[0] if said else f"the configuration can't be put together ({error!r})"
+
+
+def _has_keys(node: Any) -> bool:
+    return (
+        isinstance(node, DictConfig)
+        and not node._is_none()
+        and not node._is_missing()
+        and not node._is_interpolation()
+    )
+
+
+def _unreadable(error: BaseException) -> str | None:
+    """Says which file is no YAML and where, if that is what is wrong."""
+    remedy = "Mend the file, or take another with `--config-name`."
+    seen: list[BaseException] = []
+    while error not in seen:
+        seen.append(error)
+        if isinstance(error, MarkedYAMLError):
+            mark = error.problem_mark or error.context_mark
+            place = f" `{mark.name}`, line {mark.line + 1}" if mark else ""
+            what = error.problem or error.context
+            return f"the configuration{place} is no YAML: {what}. {remedy}"
+        if isinstance(error, YAMLError | UnicodeError | RecursionError):
+            what = str(error).replace("\n", " ")
+            return (
+                f"a configuration file is no YAML in UTF-8 ({what[:300]}): the one that"
+                f" `--config-name` names, or one that it chooses. {remedy}"
+            )
+        error = error.__cause__ or error.__context__ or error
+    if isinstance(seen[0], HydraException | OmegaConfBaseException):
+        return None
+    what = f"{type(seen[0]).__name__}: {str(seen[0])[:300]}"
+    return f"the configuration can't be put together ({what}). {remedy}"
 
 
 def _end(message: str, status: int = 2) -> None:

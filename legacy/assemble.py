@@ -12,7 +12,7 @@ from experiment.data import (
     network_arguments,
     reference_simulator,
 )
-from experiment.settings import Settings, implementation, require_methods
+from experiment.settings import Settings, build, implementation, require_methods
 from experiment.system import Progress, SettingsError
 from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
 from legacy.models import Surrogate, import_weights, leaf_shapes
@@ -38,6 +38,9 @@ def check(settings: Settings) -> None:
     # torch gives every module a `forward` that raises.
     if kind.forward is nn.Module.forward:
         raise SettingsError(f"`{key}`: {kind.__name__} lacks the method `forward`.")
+    if settings.migration.sources.model.legacy is not None:
+        # Whether one's own can be built is known now, not behind the simulations.
+        build(settings, "model", _SIDE, *network_arguments(settings))
 
 
 def seed(settings: Settings) -> None:
@@ -47,7 +50,7 @@ def seed(settings: Settings) -> None:
 
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
-    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    network = build(settings, "model", _SIDE, *network_arguments(settings))
     dtype = getattr(torch, settings.general.precision)
     network = network.to(settings.general.device, dtype)
     import_weights(network, initial_weights(leaf_shapes(network), settings))
@@ -66,13 +69,13 @@ def build_loader(
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
     """
-    kind = implementation(settings, "data", _SIDE)
-    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+    options = {"shuffle": shuffle, "progress": progress}
+    return build(settings, "data", _SIDE, settings, simulations, **options)
 
 
 def build_synthetic_learner(settings: Settings, model: nn.Module) -> SyntheticLearner:
     """The surrogate with its optimiser."""
-    return implementation(settings, "trainer", _SIDE)(settings, model)
+    return build(settings, "trainer", _SIDE, settings, model)
 
 
 def build_simulator(settings: Settings) -> Simulator:
@@ -94,4 +97,4 @@ def build_physical_learner(
     from legacy.data import WindowDataset
 
     dataset = WindowDataset(settings, settings.trainer.train_sim)
-    return implementation(settings, "physics", _SIDE)(settings, dataset)
+    return build(settings, "physics", _SIDE, settings, dataset)

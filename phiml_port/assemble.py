@@ -14,6 +14,7 @@ from experiment.data import (
 )
 from experiment.settings import (
     Settings,
+    build,
     implementation,
     precision_bits,
     require_methods,
@@ -52,6 +53,10 @@ def check(settings: Settings) -> None:
         )
     kind = implementation(settings, "model", _SIDE)
     require_methods(kind, _NETWORK, f"migration.sources.model.{_SIDE}")
+    if settings.migration.sources.model.phiml is not None:
+        # Whether one's own can be built is known now, not behind the simulations.
+        math.use("torch")
+        build(settings, "model", _SIDE, *network_arguments(settings))
 
 
 def seed(settings: Settings) -> None:
@@ -62,7 +67,7 @@ def seed(settings: Settings) -> None:
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
     math.use("torch")
-    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    network = build(settings, "model", _SIDE, *network_arguments(settings))
     network.convert(settings.general.device, precision_bits(settings.general.precision))
     shapes = {name: w.shape for name, w in network.export_weights().items()}
     network.import_weights(initial_weights(shapes, settings))
@@ -82,14 +87,14 @@ def build_loader(
         SceneError: A simulation is missing, torn or of other settings.
     """
     math.use("torch")
-    kind = implementation(settings, "data", _SIDE)
-    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+    options = {"shuffle": shuffle, "progress": progress}
+    return build(settings, "data", _SIDE, settings, simulations, **options)
 
 
 def build_synthetic_learner(settings: Settings, model: Any) -> SyntheticLearner:
     """The surrogate with its optimiser."""
     math.use("torch")
-    return implementation(settings, "trainer", _SIDE)(settings, model)
+    return build(settings, "trainer", _SIDE, settings, model)
 
 
 def build_simulator(settings: Settings) -> Simulator:
@@ -111,4 +116,4 @@ def build_physical_learner(
     from phiml_port.data import PhiMLDataset
 
     dataset = PhiMLDataset(settings, settings.trainer.train_sim, progress)
-    return implementation(settings, "physics", _SIDE)(settings, dataset)
+    return build(settings, "physics", _SIDE, settings, dataset)

@@ -17,7 +17,7 @@ from experiment.run.uncertainty import with_uncertainty
 from experiment.settings import (
     COMPONENTS,
     Settings,
-    implementation,
+    build,
     parameter_ranges,
     source_of,
     without_observations,
@@ -193,10 +193,10 @@ def build_hybrid_training(
 ) -> HybridTraining:
     """The training of both models, whatever the sides of their parts."""
     settings = training_settings(settings)
-    kind = implementation(settings, "hybrid", settings.migration.hybrid)
     synthetic = build_synthetic_training(settings, parts, progress)
     physical = build_physical_training(settings, parts, progress)
-    return kind(settings, synthetic, physical)
+    side = settings.migration.hybrid
+    return build(settings, "hybrid", side, settings, synthetic, physical)
 
 
 def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
