@@ -165,25 +165,27 @@ def composition_message(error: Exception) -> str:
     key = getattr(cause, "full_key", None)
     node = getattr(cause, "parent_node", None)
     # A node that is null or holds an interpolation has no keys.
-    if isinstance(cause, OmegaConfBaseException) and key and _has_keys(node):
+    if isinstance(cause, OmegaConfBaseException) and key and _keys(node):
         name = key.rsplit(".", 1)[-1]
-        hint = spelling_hint(name, [str(k) for k in node])
+        hint = spelling_hint(name, _keys(node))
         if not hint.startswith("did you mean"):
-            whole = OmegaConf.to_container(node._get_root(), resolve=False)
-            hint = key_hint(key, cast(dict[str, Any], whole or {}))
+            hint = key_hint(key, _whole(node))
         return f"`{key}` is no setting: {hint}"
     every = [error, error.__cause__, error.__context__]
     said = [text for text in (str(e or "").strip() for e in every) if text]
     return said[0] if said else f"the configuration can't be put together ({error!r})"
 
 
-def _has_keys(node: Any) -> bool:
-    return (
-        isinstance(node, DictConfig)
-        and not node._is_none()
-        and not node._is_missing()
-        and not node._is_interpolation()
-    )
+def _keys(node: Any) -> list[str]:
+    """Of a table; what is null, missing or an interpolation has none."""
+    if not isinstance(node, DictConfig) or node._is_none() or node._is_missing():
+        return []
+    return [] if node._is_interpolation() else [str(key) for key in node]
+
+
+def _whole(node: Any) -> dict[str, Any]:
+    whole = OmegaConf.to_container(node._get_root(), resolve=False)
+    return cast(dict[str, Any], whole) if isinstance(whole, dict) else {}
 
 
 def _unreadable(error: BaseException) -> str | None:

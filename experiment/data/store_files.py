@@ -10,7 +10,6 @@ import os
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
@@ -58,7 +57,7 @@ class StoreFiles:
         return _checksum(self.array[index]) == self.checksums[index]
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> io.BufferedReader:
     try:
         return open_regular(path)
     except FileNotFoundError:

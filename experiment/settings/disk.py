@@ -8,11 +8,11 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 from experiment.settings.memory import channels_of, trajectory_bytes
 from experiment.settings.schema import Settings
+from experiment.settings.values import to_dict
 
 _GIB = 2**30
 #: Frames compress, smooth ones to a tenth.
@@ -83,15 +83,15 @@ def impossible_waves(settings: Settings) -> Iterator[str]:
     """Initial states of more waves than can be summed in a reasonable time."""
     physical = settings.model.physical
     rank, cells = len(physical.resolution), math.prod(physical.resolution.values())
-    for field in fields(physical.pde_params):
-        if not field.name.endswith("_wavenumber"):
+    parameters = to_dict(settings)["model"]["physical"].get("pde_params", {})
+    for name, highest in parameters.items():
+        if not name.endswith("_wavenumber"):
             continue
-        highest = getattr(physical.pde_params, field.name)
         waves = (2 * highest + 1) ** rank
         work = waves * (cells + 1000) * max(channels_of(settings), 1)
         if work > _WAVES_TIMES_CELLS:
             yield (
-                f"`model.physical.pde_params.{field.name}` is {highest}: an initial"
+                f"`model.physical.pde_params.{name}` is {highest}: an initial"
                 f" state is a sum of {waves:.3g} waves at {cells} cells, {work:.3g}"
                 f" terms; expected at most {_WAVES_TIMES_CELLS:.0e}. Lower it, or"
                 " `model.physical.resolution`."

@@ -5,6 +5,7 @@ thousand times its size. What is read here is bounded before it is read.
 """
 
 import errno
+import io
 import json
 import math
 import os
@@ -28,7 +29,7 @@ _HEADER_BYTES = 2**14
 _END = struct.Struct("<4s4H2LH")
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Opens a regular file to be read.
 
     Raises:

@@ -42,12 +42,12 @@ def linked(link: Path, to: Path) -> None:
     link.symlink_to(to)
 
 
-CHANGES: dict[str, Callable[[Path], None]] = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "two frames swapped": lambda p: swapped(
         p / FRAME, p / "data/sim_000001/velocity_000005.npz"
     ),
-    "a frame of another simulation": lambda p: (
-        shutil.copy(p / "data/sim_000002/velocity_000004.npz", p / FRAME) and None
+    "a frame of another simulation": lambda p: shutil.copy(
+        p / "data/sim_000002/velocity_000004.npz", p / FRAME
     ),
     "a link to another frame": lambda p: linked(
         p / FRAME, p / "data/sim_000001/velocity_000005.npz"
