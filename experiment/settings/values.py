@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from experiment.equations import ParameterRange, parameter_range
+from experiment.settings.coarsening import physics_equation
 from experiment.settings.schema import Settings
 
 ADAPTER = TypeAdapter(Settings)
@@ -37,10 +38,11 @@ def precision_bits(precision: str) -> int:
 
 
 def parameter_ranges(settings: Settings) -> dict[str, ParameterRange]:
-    """Every learnable parameter by name.
+    """Every learnable parameter by name, on the grid that physics is solved on.
 
     Raises:
         SettingsError: One doesn't fit.
     """
+    equation = physics_equation(settings)
     learnable = settings.trainer.physical.learnable_parameters
-    return {p.name: parameter_range(settings.model.physical, p) for p in learnable}
+    return {p.name: parameter_range(equation, p) for p in learnable}

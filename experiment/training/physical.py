@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -37,6 +38,28 @@ def physical_settings(settings: Settings) -> Settings:
     steps = physical_steps(settings)
     trainer = replace(settings.trainer, rollout_steps=steps)
     return replace(settings, trainer=trainer)
+
+
+def load_parameters(path: Path, settings: Settings) -> Checkpoint:
+    """Reads a checkpoint of the parameters that the settings name.
+
+    Raises:
+        CheckpointError: It can't be read, or is of other parameters or another grid.
+    """
+    checkpoint = load_checkpoint(path, PHYSICAL)
+    expected = {n: r.guess for n, r in parameter_ranges(settings).items()}
+    problem = first_leaf_that_differs(expected, checkpoint.weights)
+    if problem:
+        trained = checkpoint.settings.get("trainer", {}).get("physical", {})
+        factor, own = trained.get("coarsening", 1), settings.trainer.physical.coarsening
+        remedy = (
+            " See `trainer.physical.learnable_parameters`."
+            if factor == own
+            else f" It was trained with `trainer.physical.coarsening` = {factor}, this"
+            f" run has {own}; give the same."
+        )
+        raise CheckpointError(f"`{path}` is of other parameters: {problem}{remedy}")
+    return checkpoint
 
 
 class PhysicalTraining:
@@ -207,13 +230,7 @@ class PhysicalTraining:
 
     def _restore(self) -> None:
         path = self._log.last
-        checkpoint = load_checkpoint(path, PHYSICAL)
-        problem = first_leaf_that_differs(self.parameters, checkpoint.weights)
-        if problem:
-            raise CheckpointError(
-                f"`{path}` is of other parameters: {problem} See"
-                " `trainer.physical.learnable_parameters`."
-            )
+        checkpoint = load_parameters(path, self.settings)
         check_resumable(path, checkpoint, self.settings)
         self._log.state = checkpoint.state
         self._load_parameters(checkpoint)
