@@ -21,6 +21,7 @@ from experiment.settings.values import (
     differences,
     parameter_ranges,
     precision_bits,
+    settings_with_content,
     to_dict,
 )
 
@@ -43,6 +44,7 @@ __all__ = [
     "precision_bits",
     "require_methods",
     "settings_warnings",
+    "settings_with_content",
     "source_of",
     "to_dict",
     "whole_blocks",

@@ -1,7 +1,9 @@
 """Settings as plain values, compared and counted."""
 
+import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -16,6 +18,20 @@ ADAPTER = TypeAdapter(Settings)
 def to_dict(settings: Settings) -> dict[str, Any]:
     """Settings as nested dicts, lists and scalars (the inverse of `check_settings`)."""
     return json.loads(ADAPTER.dump_json(settings))
+
+
+def settings_with_content(settings: Settings) -> dict[str, Any]:
+    """`to_dict` with the content of files that they name, as it is now.
+
+    `data.observations.space` gets `file_sha256` where it names a file. Checkpoints keep
+    what it was when their training began.
+    """
+    values = to_dict(settings)
+    space = values["data"]["observations"]["space"]
+    if space["file"] is not None:
+        content = Path(space["file"]).read_bytes()
+        space["file_sha256"] = hashlib.sha256(content).hexdigest()
+    return values
 
 
 def differences(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.settings import Settings, parameter_ranges, to_dict
+from experiment.settings import Settings, parameter_ranges, settings_with_content
 from experiment.system import CheckpointError, Progress, versions
 from experiment.training.checkpoints import (
     PHYSICAL,
@@ -78,6 +78,7 @@ class PhysicalTraining:
         self, settings: Settings, learner: PhysicalLearner, rounds: int
     ) -> None:
         self.settings = settings
+        self._settings_kept = settings_with_content(settings)
         self.learner = learner
         self.ranges = parameter_ranges(settings)
         self.unbounded = {name: r.start for name, r in self.ranges.items()}
@@ -224,7 +225,7 @@ class PhysicalTraining:
             weights=self.parameters,
             optimiser={n: {"unbounded": z} for n, z in self.unbounded.items()},
             state=self.state,
-            settings=to_dict(self.settings),
+            settings=self._settings_kept,
             versions=versions(),
         )
 
