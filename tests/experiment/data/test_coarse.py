@@ -13,6 +13,7 @@ from experiment.data import (
     on_data_grid,
 )
 from experiment.settings import parameter_ranges, physics_equation, whole_blocks
+from experiment.settings.memory import memory_needs
 from experiment.system import SettingsError
 from tests.helpers import small
 
@@ -119,6 +120,18 @@ def test_parameters_live_on_the_coarse_grid(tmp_path: Path) -> None:
     )
     assert before.guess.shape == (16, 8) and after.guess.shape == (8, 4)
     assert after.upper == pytest.approx(4 * before.upper)
+
+
+def test_a_step_keeps_a_quarter_of_the_cells_for_its_gradient(tmp_path: Path) -> None:
+    """What is read of the data is counted on their own grid."""
+    sizes = []
+    for factor in (1, 2, 4):
+        keys = ("general.mode=physical", f"{KEY}={factor}")
+        needs = memory_needs(small(tmp_path, *keys))
+        (physics,) = (n for n in needs if n.what == "training the physical model")
+        sizes.append(physics.size)
+    kept = np.diff(sizes)
+    assert kept[0] == 4 * kept[1] < 0
 
 
 def test_a_parameter_is_prolonged_within_its_bounds(tmp_path: Path) -> None:
