@@ -44,6 +44,8 @@ _BY_AXIS = ("model.physical.domain", "model.physical.resolution")
 _CONFIG_PATH = ("--config-path", "-cp")
 #: What went wrong outside, a run each (a multirun has several).
 _FAILED: list[UserError] = []
+#: The process that was started from the command line; none in a worker of a launcher.
+_STARTED: list[int] = []
 
 
 class _Shipped(SearchPathPlugin):
@@ -56,14 +58,18 @@ class _Shipped(SearchPathPlugin):
 
 @hydra.main(version_base="1.3", config_path=_CONF, config_name=None)
 def _run(config: DictConfig) -> None:
+    keep_freed_memory()
     shown = console()
     _log_to_console(shown)
     try:
         _checked_run(config, Progress(shown))
     except UserError as error:
         # Not raised through Hydra, which would print the whole command line too.
-        _FAILED.append(error)
         print(f"error: {error}", file=sys.stderr)
+        if os.getpid() not in _STARTED:
+            # A launcher's worker: Hydra takes it to the process that waits for it.
+            raise
+        _FAILED.append(error)
 
 
 def _checked_run(config: DictConfig, progress: Progress) -> None:
@@ -130,7 +136,7 @@ def _reasons() -> dict[str, str]:
 
 def main() -> None:
     """Runs, and ends with status 2 and one message if something is wrong outside."""
-    keep_freed_memory()
+    _STARTED.append(os.getpid())
     Plugins.instance().register(_Shipped)
     sys.argv[1:] = _from_here(sys.argv[1:])
     # Hydra would print and end by itself; the messages below say more.
@@ -141,6 +147,8 @@ def main() -> None:
         _run()
     except (HydraException, OmegaConfBaseException) as error:
         _end(_composition_message(error))
+    except UserError as error:
+        _end(f"a run of several failed: {error}", error.status)
     except KeyboardInterrupt:
         _end("interrupted; what was written is whole.", 130)
     if _FAILED:
