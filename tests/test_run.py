@@ -186,3 +186,22 @@ def test_a_test_simulation_that_was_trained_on_is_warned_about(tmp_path: Path) -
     done = run_program(tmp_path, "general.tasks=[generate]", "evaluation.test_sim=[0]")
     assert done.returncode == 0, done.stderr
     assert "not of unseen data" in " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ("basic", "joblib", "submitit_local"))
+def test_a_run_of_several_that_fails_is_not_lost(tmp_path: Path, launcher: str) -> None:
+    """A launcher's workers are processes of their own."""
+    if launcher != "basic":
+        pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
+    done = run_program(
+        tmp_path,
+        "--multirun",
+        f"hydra/launcher={launcher}",
+        "general.mode=synthetic,physicl",
+        "general.tasks=[generate]",
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert '`general.mode` is "physicl"; allowed: ' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "data" / "sim_000003").is_dir()

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -19,12 +18,13 @@ from experiment.settings import (
     Settings,
     check_settings,
 )
+from experiment.system import resource
 
 EXPERIMENTS = ("burgers", "advection")
 PRECISIONS = ("float64", "float32")
 #: Values of `migration.<component>`.
 CONTROL, CANDIDATE = SIDES
-_CONF = Path(__file__).parents[2] / "conf"
+_CONF = resource("conf")
 #: Small values of what only some architectures read.
 _SMALL = {"levels": "2", "filters": "[5,7]", "layers": "[5,7,5]"}
 
