@@ -24,6 +24,7 @@ from experiment.system.partial import partial_path, remove_stale
 from experiment.system.process import die_with_parent, keep_freed_memory
 from experiment.system.progress import Bar, Progress
 from experiment.system.reading import open_regular, read_json, read_npz
+from experiment.system.resources import resource
 from experiment.system.types import (
     STRICT,
     Count,
@@ -75,6 +76,7 @@ __all__ = [
     "read_json",
     "read_npz",
     "remove_stale",
+    "resource",
     "save_arrays",
     "spelling_hint",
     "sync_folder",

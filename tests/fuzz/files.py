@@ -8,7 +8,7 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from run import COMPOSITION_ERRORS, composition_message
+from hyco.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
 from tests.fuzz.settings import meet_the_door
 from tests.helpers import ROOT
 
@@ -65,6 +65,6 @@ def meet_composition(folder: Path) -> str | None:
         return composition_message(error)
     try:
         values = OmegaConf.to_container(config, resolve=True)
-    except COMPOSITION_ERRORS[:2] as error:
+    except HYDRA_ERRORS as error:
         return composition_message(error)
     return meet_the_door(cast(dict[str, Any], values))
