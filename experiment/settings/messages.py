@@ -35,6 +35,10 @@ def message(error: ValidationError, values: Mapping[str, Any]) -> str:
         if any(p != own and p[: len(own)] == own for p in places):
             continue
         path = _real_path(item["loc"], values)
+        if item["type"] == "unexpected_keyword_argument":
+            # Whatever it is called, such as 1.
+            name = str(own[-1])
+            path = path if path[-1:] == (name,) else (*path, name)
         key = ".".join(path)
         got = shown(item["input"])
         match item["type"]:
