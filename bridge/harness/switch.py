@@ -39,14 +39,20 @@ def choose_preset(project: Project, preset: str) -> str:
     """Makes a preset the committed default.
 
     Returns:
-        The lines that changed, as `-old` and `+new`; empty if none did.
+        The file, and its lines that changed, as `-old` and `+new`; empty if none did.
     """
     path = project.default_file
     before = path.read_text()
     after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
     write_file(path, after)
     lines = zip(before.splitlines(), after.splitlines(), strict=True)
-    return "\n".join(f"-{old}\n+{new}" for old, new in lines if old != new)
+    changed = [f"-{old}\n+{new}" for old, new in lines if old != new]
+    if not changed:
+        return ""
+    shown = (
+        path.relative_to(project.root) if path.is_relative_to(project.root) else path
+    )
+    return "\n".join([f"changed {shown}", *changed])
 
 
 def promote(project: Project, preset: str) -> str:

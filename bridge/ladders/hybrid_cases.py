@@ -17,7 +17,7 @@ from bridge.ladders.hybrid_reference import INTERACTION, REAL, HybridReference
 from bridge.ladders.observed import masks_of, with_holes
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase
 from bridge.ladders.reference import Epochs
-from bridge.ladders.training_cases import epoch_losses
+from bridge.ladders.training_states import epoch_losses
 from experiment.run import build_hybrid_training
 from experiment.settings import Settings, parameter_ranges
 from experiment.settings.schema import HybridWeights, TermWeights

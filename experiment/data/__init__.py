@@ -6,6 +6,7 @@ from experiment.data.channels import (
     channel_plan,
     frame_shape,
     network_arguments,
+    network_options,
 )
 from experiment.data.descriptions import (
     ForeignScene,
@@ -60,6 +61,7 @@ __all__ = [
     "import_data",
     "nearest_cells",
     "network_arguments",
+    "network_options",
     "observation_plan",
     "observations_text",
     "open_scene",

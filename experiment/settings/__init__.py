@@ -13,6 +13,8 @@ from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
     implementation,
     load_class,
+    own_network,
+    require_arguments,
     require_methods,
     source_of,
 )
@@ -37,8 +39,10 @@ __all__ = [
     "load_class",
     "observed_cells",
     "observed_frames",
+    "own_network",
     "parameter_ranges",
     "precision_bits",
+    "require_arguments",
     "require_methods",
     "settings_warnings",
     "source_of",

@@ -42,6 +42,9 @@ def save_arrays(
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # ascontiguousarray makes a 0-d array 1-d; give the shape back.
     contiguous = {n: a.reshape(np.shape(arrays[n])) for n, a in contiguous.items()}
+    # safetensors has no complex128: complex numbers are pairs, in a last axis.
+    complex_names = [n for n, a in contiguous.items() if np.iscomplexobj(a)]
+    contiguous |= {n: _as_pairs(contiguous[n]) for n in complex_names}
     # In the order of the facts, which is that of columns in tables made from them.
     facts_json = json.dumps(dict(facts))
     metadata = {
@@ -49,6 +52,8 @@ def save_arrays(
         "facts": facts_json,
         "checksum": checksum(contiguous, facts_json),
     }
+    if complex_names:
+        metadata["complex"] = json.dumps(complex_names)
     write_whole(path, save(contiguous, metadata=metadata))
 
 
@@ -62,7 +67,19 @@ def load_arrays(path: Path) -> ArrayFile:
     with open_arrays(path) as (file, metadata):
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         verify_checksum(path, arrays, metadata)
+        for name in json.loads(metadata.get("complex", "[]")):
+            arrays[name] = _from_pairs(arrays[name])
     return ArrayFile(arrays, json.loads(metadata["facts"]))
+
+
+def _as_pairs(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as their real and imaginary parts, in a last axis."""
+    return np.stack([array.real, array.imag], -1)
+
+
+def _from_pairs(pairs: np.ndarray) -> np.ndarray:
+    kind = np.complex64 if pairs.dtype == np.float32 else np.complex128
+    return np.ascontiguousarray(pairs).view(kind)[..., 0]
 
 
 def read_facts(path: Path) -> dict[str, Any]:
