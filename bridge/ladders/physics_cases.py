@@ -1,7 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -9,10 +9,11 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
 from bridge.ladders.data_cases import DataCase, windows_of
+from bridge.ladders.run_cases import RunCase, limited
 from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import DiffusionForm, Equation
-from experiment.settings import parameter_ranges
+from experiment.settings import parameter_ranges, without_observations
 from legacy.physics import PhysicalLearner, PhysicalModel
 
 #: Forms of diffusion; the first is every experiment's own.
@@ -69,13 +70,17 @@ def _case(experiment: str, diffusion: str = "") -> CaseName:
 class PhysicsCase:
     """Both sides' physics on Scenes of an 11 x 13 grid, in float64."""
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         self.name = name
         # Kept, as its Scenes vanish with it.
         self._data = DataCase(name)
         base = self._data.settings
+        physical = base.trainer.physical
+        iterations, windows = physical.iterations, physical.windows
         physical = replace(
-            base.trainer.physical, iterations=ITERATIONS, windows=WINDOWS
+            physical,
+            iterations=min(limited(name, iterations, ITERATIONS), ITERATIONS),
+            windows=limited(name, windows, WINDOWS),
         )
         self.settings = replace(
             base,
@@ -94,6 +99,11 @@ class PhysicsCase:
             for n, r in ranges.items()
         }
         self.states = training.new_states(self.settings, 0)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether not all of the data was observed."""
+        return self.settings != without_observations(self.settings)
 
     def observed_loss(self, masks: np.ndarray) -> float:
         """The loss of all windows, in NumPy, of a roll-out without masks.
@@ -122,10 +132,11 @@ class PhysicsCase:
         trainer = replace(settings.trainer, physical=physical)
         settings = replace(settings, trainer=trainer)
         learner = legacy.assemble.build_physical_learner(settings)
-        assert isinstance(learner, PhysicalLearner)
         if equation is not None:
+            # Of this project's own: what a fault would make of it.
+            assert isinstance(learner, PhysicalLearner)
             learner.model = PhysicalModel(equation)
-        return learner
+        return cast(PhysicalLearner, learner)
 
     def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""

@@ -1,7 +1,7 @@
-"""The memory order that convolutions are fastest in, and complex leaves.
+"""The memory order that convolutions are fastest in, and casts of complex leaves.
 
-PhiML has no word for memory order, and casts no complex leaves, so the calls below go to torch, the only
-backend of PhiML whose order can be chosen.
+PhiML has no word for memory order, and casts no complex leaves, so the calls below go
+to torch, the only backend of PhiML whose order can be chosen.
 """
 
 from typing import Any
