@@ -36,10 +36,17 @@ def composed(
     Raises:
         SettingsError: As a run would end.
     """
-    searched = [f"hydra.searchpath=[file://{Path(folder).resolve()}]"] if folder else []
+    name = name or DEFAULT
+    first, others = CONF, []
+    if folder is not None:
+        # Hydra looks for the configuration itself in one folder alone.
+        own = Path(folder).resolve()
+        inside = (own / name).with_suffix(".yaml").is_file()
+        first, second = (own, CONF) if inside else (CONF, own)
+        others = [f"hydra.searchpath=[file://{second}]"]
     try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = compose(name or DEFAULT, [*searched, *words])
+        with initialize_config_dir(str(first), version_base="1.3"):
+            config = compose(name, [*others, *words])
             values = OmegaConf.to_container(config, resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise SettingsError(composition_message(error)) from error
