@@ -106,7 +106,8 @@ class PhimlFNO:
 
     def __call__(self, x: Tensor, out: Shape | None = None) -> Tensor:
         """`(batch..., x, y, vector)` to the same, components as `out` has them."""
-        return math.native_call(self.native, x, channel_dim=out or channel("vector"))
+        dim: Any = channel("vector") if out is None else out
+        return math.native_call(self.native, x, channel_dim=dim)
 
     def parameters(self) -> dict[str, Any]:
         """Leaves by canonical name."""

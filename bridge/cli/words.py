@@ -51,6 +51,12 @@ def words_of(options: argparse.Namespace, others: list[str]) -> Words:
                 f"which ladder? `{words[0]}` is a setting; name a ladder before it:"
                 f" `python -m bridge {options.command} step2 {words[0]}`"
             )
+    for word in words:
+        if "=" not in word and not word.startswith("~"):
+            raise HarnessError(
+                f"`{word}` is no setting; expected `key=value`, and the ladder before"
+                f" them: `python -m bridge {options.command} step2 key=value`"
+            )
     return Words(
         options.config_name,
         tuple(words),

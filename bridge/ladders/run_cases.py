@@ -1,8 +1,9 @@
 """Cases that a run's own words make: what `run.py` with the same words would run."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import torch
@@ -178,16 +179,8 @@ def _observed(
     if time.every is not None:
         yield f"{above}.time.every", min(time.every, 2)
     if space.number is not None:
-        share = space.number / _product(base.model.physical.resolution)
-        yield f"{above}.space.number", max(1, round(share * _product(grid)))
-
-
-def _product(sizes: Mapping[str, int] | tuple[int, ...]) -> int:
-    values = sizes.values() if isinstance(sizes, Mapping) else sizes
-    total = 1
-    for size in values:
-        total *= size
-    return total
+        share = space.number / prod(base.model.physical.resolution.values())
+        yield f"{above}.space.number", max(1, round(share * prod(grid)))
 
 
 def grids(settings: Settings) -> Iterator[tuple[int, ...]]:

@@ -32,7 +32,8 @@ def low_loss(case: TrainingCase) -> Findings:
     where = f"loss, batch {case.batch}" + (f", autocast {amp}" if amp != "off" else "")
     yield compare(
         where,
-        *(np.array([loss], np.float32) for loss in (candidate, control)),
+        np.array([candidate], np.float32),
+        np.array([control], np.float32),
         np.array([oracle]),
         factor=2,
         depth=case.depth,

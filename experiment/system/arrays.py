@@ -46,14 +46,10 @@ def save_arrays(
     complex_names = [n for n, a in contiguous.items() if np.iscomplexobj(a)]
     contiguous |= {n: _as_pairs(contiguous[n]) for n in complex_names}
     # In the order of the facts, which is that of columns in tables made from them.
-    facts_json = json.dumps(dict(facts))
-    metadata = {
-        "format": FORMAT,
-        "facts": facts_json,
-        "checksum": checksum(contiguous, facts_json),
-    }
+    metadata = {"format": FORMAT, "facts": json.dumps(dict(facts))}
     if complex_names:
         metadata["complex"] = json.dumps(complex_names)
+    metadata["checksum"] = checksum(contiguous, _header(metadata))
     write_whole(path, save(contiguous, metadata=metadata))
 
 
@@ -74,7 +70,7 @@ def load_arrays(path: Path) -> ArrayFile:
 
 def _as_pairs(array: np.ndarray) -> np.ndarray:
     """Complex numbers as their real and imaginary parts, in a last axis."""
-    return np.stack([array.real, array.imag], -1)
+    return np.stack([np.real(array), np.imag(array)], -1)
 
 
 def _from_pairs(pairs: np.ndarray) -> np.ndarray:
@@ -125,12 +121,17 @@ def verify_checksum(
     path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> None:
     """Compares the stored checksum with that of `arrays`; `TornFile` if it differs."""
-    found = checksum(arrays, metadata["facts"])
+    found = checksum(arrays, _header(metadata))
     if found != metadata["checksum"]:
         raise TornFile(
             f"`{path}` is damaged: its checksum is {found}, stored was"
             f" {metadata['checksum']}."
         )
+
+
+def _header(metadata: Mapping[str, str]) -> str:
+    """What a checksum is of besides arrays."""
+    return metadata["facts"] + metadata.get("complex", "")
 
 
 def checksum(arrays: Mapping[str, np.ndarray], facts_json: str) -> str:
