@@ -105,8 +105,8 @@ class TrainingCase:
         self.few_views = self.views[:1]
         if isinstance(name, RunCase):
             # What kinks and long roll-outs make of rounding is not known beforehand.
-            self.views = (self.views[0], NUDGED) if self.is_short else self.views
-            self.views = tuple(dict.fromkeys((*self.views, NUDGED)))
+            some = self.views[:2] if self.is_short else self.views
+            self.views = tuple(dict.fromkeys((*some, *GENERAL_VIEWS)))
             self.few_views = self.views
         self.count = self.batch if self.is_short else WINDOWS
         shape = (self.count, len(self.plan.names), steps + 1, *sizes)
