@@ -62,7 +62,7 @@ class DataCase:
         cells = self.settings.model.physical.resolution.values()
         shape = (
             2,
-            self.settings.trainer.rollout_steps + 3,
+            self.settings.trainer.rollout_steps + max(3, self.batch),
             *cells,
             len(self.plan.names),
         )

@@ -237,7 +237,10 @@ class TrainingCase:
         if self.is_own:
             steps = self.settings.trainer.rollout_steps
             return operations(self.model(), self.windows[:, :, 0]) * 2 * steps
-        return float(sum(w.ndim > 2 for w in self.start.values()) * 3 * 2 * 2)
+        convolutions = sum(w.ndim > 2 for w in self.start.values())
+        # A large grid's sums, in pairs, are as deep as this besides.
+        sums = self.windows[: self.batch, 0, 0].numel() if self.is_short else 2
+        return float(convolutions * 3 * 2 * 2 * np.log2(sums))
 
 
 def fill_unruled(network: Any, start: Arrays) -> None:
