@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiment.settings import Settings, check_settings, key_hint
-from experiment.system import SettingsError, spelling_hint
+from experiment.system import SettingsError, resource, spelling_hint
 
-CONF = Path(__file__).parents[1] / "conf"
+CONF = resource("conf")
 #: What a run without a name takes.
 DEFAULT = "burgers.yaml"
 #: Tables by axis. What an override leaves out of one of these, Hydra keeps.

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from bridge.cli import bench, promote, rollback, selftest, settings, status, verify
 from bridge.harness.errors import HarnessError, load_object
@@ -23,21 +24,22 @@ def main() -> int:
     """Runs one command; 2 if its arguments or files don't fit."""
     parser = argparse.ArgumentParser(prog="python -m bridge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    project = Project.find()
-    for name, module in COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.DETAILS,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command, project)
-    options, others = parser.parse_known_args()
-    # Words behind an option, which argparse leaves over.
-    options.others = others
-    if others and not hasattr(options, "words"):
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    project = Project(Path())
     try:
+        project = Project.find()
+        for name, module in COMMANDS.items():
+            command = commands.add_parser(
+                name,
+                help=module.HELP,
+                description=module.DETAILS,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.add_arguments(command, project)
+        options, others = parser.parse_known_args()
+        # Words behind an option, which argparse leaves over.
+        options.others = others
+        if others and not hasattr(options, "words"):
+            parser.error(f"unrecognized arguments: {' '.join(others)}")
         return COMMANDS[options.command].run(options, project)
     except HarnessError as error:
         return _end(error, error.status)

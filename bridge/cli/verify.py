@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 from bridge.cli.words import add_word_arguments, words_of
-from bridge.harness.errors import write_file
+from bridge.harness.errors import check_folder, write_file
 from bridge.harness.evidence import write_evidence
 from bridge.harness.ladder import (
     CaseResult,
@@ -64,6 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
 def run(options: argparse.Namespace, project: Project) -> int:
     """0 if every case passes, 1 for a failure, 2 if something was not judged."""
     words = words_of(options, options.others)
+    ladders = project.chosen(options.ladder)
+    if not words and any(x.name in project.ladders for x in ladders.values()):
+        # Said before the minutes that a ladder takes.
+        check_folder(project.evidence)
     project.prepare()
     ladders = ladders_of(project, options.ladder, words)
     print(f"{LEGEND}\n")

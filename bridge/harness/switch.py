@@ -40,8 +40,12 @@ def choose_preset(project: Project, preset: str) -> str:
 
     Returns:
         The file, and its lines that changed, as `-old` and `+new`; empty if none did.
+
+    Raises:
+        HarnessError: The default is a file of an installed package.
     """
     path = project.default_file
+    _refuse_installed(project, preset)
     before = path.read_text()
     after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
     write_file(path, after)
@@ -55,6 +59,15 @@ def choose_preset(project: Project, preset: str) -> str:
     return "\n".join([f"changed {shown}", *changed])
 
 
+def _refuse_installed(project: Project, preset: str) -> None:
+    if project.installed_for is not None:
+        raise HarnessError(
+            f"`{project.default_file}` belongs to an installed package, which isn't"
+            f" changed. Choose the preset {preset} for each run (as"
+            f" `migration={preset}`), or change the default in a checkout."
+        )
+
+
 def promote(project: Project, preset: str) -> str:
     """Makes a preset the default, if every ladder up to it has fresh green evidence.
 
@@ -64,6 +77,7 @@ def promote(project: Project, preset: str) -> str:
     Raises:
         HarnessError: Says what is missing.
     """
+    _refuse_installed(project, preset)
     order = list(project.presets)
     needed = [n for p in order[: order.index(preset) + 1] for n in project.presets[p]]
     blockers = [b for name in needed for b in promotion_blockers(project, name)]

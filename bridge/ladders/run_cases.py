@@ -85,6 +85,11 @@ class RunCase:
         return ""
 
     @property
+    def coarsening(self) -> int:
+        """How much coarser the grid is that physics is solved on."""
+        return self.settings.trainer.physical.coarsening
+
+    @property
     def at_own_sizes(self) -> bool:
         """Whether it has the run's own sizes, so that little is run of it."""
         return self.sizes == RUN
@@ -190,8 +195,9 @@ def grids(settings: Settings) -> Iterator[tuple[int, ...]]:
     needs.
     """
     own = tuple(settings.model.physical.resolution.values())
+    factor = settings.trainer.physical.coarsening
     for sizes in ((11, 13, 5), (22, 14, 10), (28, 20, 12), (40, 24, 16), (46, 58, 34)):
-        yield sizes[: len(own)]
+        yield tuple(n * factor for n in sizes[: len(own)])
     yield own
 
 
