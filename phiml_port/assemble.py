@@ -10,12 +10,14 @@ from experiment.data import (
     Simulator,
     channel_plan,
     network_arguments,
+    network_options,
     reference_simulator,
 )
 from experiment.settings import (
     Settings,
     implementation,
     precision_bits,
+    require_arguments,
     require_methods,
 )
 from experiment.system import Progress, SettingsError
@@ -51,7 +53,11 @@ def check(settings: Settings) -> None:
             " with `pip install -e '.[jax]'`, or use torch."
         )
     kind = implementation(settings, "model", _SIDE)
-    require_methods(kind, _NETWORK, f"migration.sources.model.{_SIDE}")
+    key = f"migration.sources.model.{_SIDE}"
+    require_methods(kind, _NETWORK, key)
+    if settings.migration.sources.model.phiml is not None:
+        arguments = network_arguments(settings)
+        require_arguments(kind, arguments, network_options(settings), key)
 
 
 def seed(settings: Settings) -> None:
@@ -62,10 +68,10 @@ def seed(settings: Settings) -> None:
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
     math.use("torch")
-    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    kind = implementation(settings, "model", _SIDE)
+    network = kind(*network_arguments(settings), **network_options(settings))
     network.convert(settings.general.device, precision_bits(settings.general.precision))
-    shapes = {name: w.shape for name, w in network.export_weights().items()}
-    network.import_weights(initial_weights(shapes, settings))
+    network.import_weights(initial_weights(network.export_weights(), settings))
     return Surrogate(network, channel_plan(settings))
 
 

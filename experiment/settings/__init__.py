@@ -14,6 +14,8 @@ from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
     implementation,
     load_class,
+    own_network,
+    require_arguments,
     require_methods,
     source_of,
 )
@@ -39,9 +41,11 @@ __all__ = [
     "load_class",
     "observed_cells",
     "observed_frames",
+    "own_network",
     "parameter_ranges",
     "physics_equation",
     "precision_bits",
+    "require_arguments",
     "require_methods",
     "settings_warnings",
     "settings_with_content",
