@@ -6,6 +6,7 @@ from experiment.data.channels import (
     channel_plan,
     frame_shape,
     network_arguments,
+    network_options,
 )
 from experiment.data.coarse import (
     CoarseGrid,
@@ -77,6 +78,7 @@ __all__ = [
     "linear_in_cells",
     "nearest_cells",
     "network_arguments",
+    "network_options",
     "observation_plan",
     "observations_text",
     "on_data_grid",

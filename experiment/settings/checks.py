@@ -17,9 +17,12 @@ from experiment.settings.disk import disk_problems, impossible_waves
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
 from experiment.settings.messages import listed, message
+from experiment.settings.model_checks import (
+    impossible_architecture,
+    impossible_switches,
+)
 from experiment.settings.plain import refuse_unserialisable
 from experiment.settings.references import impossible_reference
-from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
 from experiment.settings.values import ADAPTER
@@ -69,7 +72,7 @@ def settings_warnings(settings: Settings) -> list[str]:
 
 def _impossible(settings: Settings) -> Iterator[str]:
     """What each value alone allows and all of them together do not."""
-    yield from _impossible_switches(settings)
+    yield from impossible_switches(settings)
     yield from _impossible_processes(settings)
     yield from _impossible_fields(settings)
     yield from _impossible_import(settings)
@@ -86,7 +89,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
             yield from impossible_coarse_mask(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
-    yield from _impossible_architecture(settings)
+    yield from impossible_architecture(settings)
     yield from impossible_comparison(settings)
     yield from impossible_reference(settings)
 
@@ -104,16 +107,6 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
             f"`trainer.physical.learnable_parameters` names {', '.join(twice)} more"
             " than once."
         )
-
-
-def _impossible_switches(settings: Settings) -> Iterator[str]:
-    for component in COMPONENTS:
-        value = getattr(settings.migration, component.name)
-        if value not in RUNNABLE:
-            yield (
-                f"`migration.{component.name}` is {value}, which is not built yet;"
-                f" allowed now: {', '.join(RUNNABLE)}."
-            )
 
 
 def _impossible_processes(settings: Settings) -> Iterator[str]:
@@ -248,37 +241,3 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
             f"`evaluation.num_frames` is {settings.evaluation.num_frames}; expected at"
             f" most `data.trajectory_length` = {data.trajectory_length}."
         )
-
-
-def _impossible_architecture(settings: Settings) -> Iterator[str]:
-    name = settings.model.synthetic.name
-    architecture = settings.model.synthetic.architecture
-    network = ARCHITECTURES[name]
-    above = "model.synthetic.architecture"
-    missing = False
-    for key in dict.fromkeys(k for n in ARCHITECTURES.values() for k in n.settings):
-        value = getattr(architecture, key)
-        if key in network.settings and value is None:
-            missing = True
-            yield (
-                f"`{above}.{key}` is null, which {name} needs; choose the whole group"
-                f" with `model/synthetic={name}`, or give a value."
-            )
-        if key not in network.settings and value is not None:
-            yield (
-                f"`{above}.{key}` is {json.dumps(value)}, which {name} doesn't read;"
-                f" choose the whole group with `model/synthetic={name}`, or set null."
-            )
-    if missing:
-        return
-    yield from network.impossible(architecture)
-    multiple = network.size_multiple(architecture)
-    own = ", ".join(f"{k} = {getattr(architecture, k)}" for k in network.settings)
-    for axis, size in settings.model.physical.resolution.items():
-        if size % multiple:
-            smaller = max(size // multiple, 1) * multiple
-            yield (
-                f"`model.physical.resolution.{axis}` is {size}; a {name} with {own}"
-                f" needs a multiple of {multiple}, such as {smaller} or"
-                f" {smaller + multiple}."
-            )

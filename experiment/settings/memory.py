@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from experiment.settings.registry import ARCHITECTURES
 from experiment.settings.schema import Settings
+from experiment.settings.sources import own_network
 from experiment.system import memory_limit
 
 _BYTES = {"float32": 4, "float64": 8}
@@ -167,7 +168,10 @@ def _uncertainty(settings: Settings) -> Need:
 def _surrogate(settings: Settings) -> Need:
     trainer, synthetic = settings.trainer, settings.model.synthetic
     rank = len(settings.model.physical.resolution)
-    outputs = ARCHITECTURES[synthetic.name].outputs(synthetic.architecture)
+    # What a network of one's own keeps is not known.
+    known = not own_network(settings)
+    network = ARCHITECTURES[synthetic.name]
+    outputs = network.outputs(synthetic.architecture) if known else ()
     # Each level has half as many cells along every axis.
     values = _cells(settings) * sum(n / 2 ** (rank * level) for n, level in outputs)
     number = 2 if trainer.amp == "bf16" else _BYTES[settings.general.precision]
@@ -179,17 +183,20 @@ def _surrogate(settings: Settings) -> Need:
     widths = [_channels(settings), *(width for width, _ in outputs)]
     weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False)) * 3**rank
     size += 4 * _BYTES[settings.general.precision] * weights
+    kept = (
+        f"its {weights:.3g} weights with gradients and moments; input and output of its"
+        f" {len(outputs)} convolutions, for "
+    ) * known
     return Need(
         "training the synthetic model",
-        f"its {weights:.3g} weights with gradients and moments; input and output of"
-        f" its {len(outputs)} convolutions, for a batch of {batch} windows of"
-        f" {trainer.rollout_steps} steps",
+        f"{kept}a batch of {batch} windows of {trainer.rollout_steps} steps",
         size,
         (
             *("trainer.batch_size", "trainer.rollout_steps"),
             *(
                 f"model.synthetic.architecture.{key}"
-                for key in ARCHITECTURES[synthetic.name].settings
+                for key in network.settings
+                if known
             ),
             "model.physical.resolution",
         ),

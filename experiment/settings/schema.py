@@ -102,7 +102,10 @@ class Cache:
 
 @dataclass(frozen=True, config=STRICT)
 class Architecture:
-    """What a network is built from; an architecture reads some of it, others null."""
+    """What a network is built from; an architecture reads some of it, others null.
+
+    `kwargs` are further arguments of a network of one's own, by name.
+    """
 
     levels: Annotated[int, Field(ge=1, le=20)] | None
     filters: Width | Widths | None
@@ -111,6 +114,7 @@ class Architecture:
     activation: Literal["ReLU", "Sigmoid", "tanh", "SiLU", "GeLU"]
     periodic: bool
     inputs: Literal["all", "dynamic"]
+    kwargs: dict[Name, Any] | None = None
 
     @property
     def layer_widths(self) -> tuple[int, ...]:

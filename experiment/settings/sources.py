@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES
@@ -20,6 +20,13 @@ def source_of(settings: Settings, component: str, side: str) -> str:
     source = entry.source or ARCHITECTURES[settings.model.synthetic.name].source
     shared = source.startswith("experiment.")
     return source if shared else f"{SIDES[side]}.{source}"
+
+
+def own_network(settings: Settings) -> bool:
+    """Whether the network that runs is one of one's own."""
+    return getattr(settings.migration.sources.model, settings.migration.model) is not (
+        None
+    )
 
 
 def implementation(settings: Settings, component: str, side: str) -> Any:
@@ -74,9 +81,9 @@ def load_class(path: str, key: str) -> Any:
     return kind
 
 
-#: How each component is built: arguments by position, and by name.
+#: How components are built: arguments by position, and by name. A network's depend on
+#: the settings; see `require_arguments`.
 _CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "model": (("in_channels", "out_channels", "rank", "architecture"), ()),
     "trainer": (("settings", "model"), ()),
     "data": (("settings", "simulations"), ("shuffle", "progress")),
     "physics": (("settings", "dataset"), ()),
@@ -154,3 +161,23 @@ def require_methods(kind: type, methods: Sequence[str], key: str) -> None:
             f"`{key}`: `{kind.__module__}:{kind.__name__}` lacks the method"
             f" `{'`, `'.join(missing)}`; it needs {', '.join(methods)}."
         )
+
+
+def require_arguments(
+    kind: type, arguments: Sequence[Any], options: Mapping[str, Any], key: str
+) -> None:
+    """Refuses a class of one's own that can't be built with what it is given.
+
+    Raises:
+        SettingsError: Names what it lacks or doesn't take.
+    """
+    signature = inspect.signature(kind)
+    try:
+        signature.bind(*arguments, **options)
+    except TypeError as error:
+        words = ", ".join(("in_channels, out_channels, rank, architecture", *options))
+        raise SettingsError(
+            f"`{key}`: `{kind.__module__}:{kind.__name__}{signature}` can't be built"
+            f" with ({words}): {error}. What follows `architecture` is"
+            " `model.synthetic.architecture.kwargs`."
+        ) from error

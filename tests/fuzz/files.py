@@ -8,7 +8,7 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from hyco.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
+from bridge.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
 from tests.fuzz.settings import meet_the_door
 from tests.helpers import ROOT
 
