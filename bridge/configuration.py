@@ -9,18 +9,22 @@ from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
-from experiment.settings import Settings, check_settings, key_hint
-from experiment.system import SettingsError, resource, spelling_hint
+from bridge.composing import COMPOSITION_ERRORS, composition_message
+from experiment.settings import Settings, check_settings
+from experiment.system import SettingsError, resource
 
 CONF = resource("conf")
 #: What a run without a name takes.
 DEFAULT = "burgers.yaml"
-#: Tables by axis. What an override leaves out of one of these, Hydra keeps.
-_BY_AXIS = ("model.physical.domain", "model.physical.resolution")
+_GRID = ("model.physical.domain", "model.physical.resolution")
+#: Tables by axis, each with all that lose an axis together. What an override leaves out
+#: of one of these, Hydra keeps.
+_BY_AXIS = {
+    **dict.fromkeys(_GRID, _GRID),
+    "data.observations.space.box": ("data.observations.space.box",),
+}
 
 
 def composed(
@@ -48,7 +52,7 @@ def composed(
         with initialize_config_dir(str(first), version_base="1.3"):
             config = compose(name, [*others, *words])
             values = OmegaConf.to_container(config, resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
         raise SettingsError(composition_message(error)) from error
     refuse_merged(config, words)
     return check_settings(cast(dict[str, Any], values))
@@ -72,7 +76,8 @@ def refuse_merged(config: DictConfig, given: Sequence[str]) -> None:
             there = OmegaConf.select(config, table) or {}
             kept = [a for a in there if a not in axes and f"{table}.{a}" not in meant]
             if table in _BY_AXIS and axes and kept:
-                away = " ".join(f"~{above}.{a}" for a in kept for above in _BY_AXIS)
+                tables = _BY_AXIS[table]
+                away = " ".join(f"~{above}.{a}" for a in kept for above in tables)
                 raise SettingsError(
                     f"`{override.input_line}` leaves out {', '.join(kept)}, which is"
                     f" still there: Hydra merges a table into the one of the"
@@ -88,18 +93,3 @@ def _tables(key: str, value: dict[Any, Any]) -> dict[str, list[str]]:
         if isinstance(inner, dict):
             found |= _tables(f"{key}.{name}", inner)
     return found
-
-
-def composition_message(error: Exception) -> str:
-    """What Hydra could not compose, with the nearest spelling of an unknown key."""
-    cause = error.__cause__
-    key = getattr(cause, "full_key", None)
-    node = getattr(cause, "parent_node", None)
-    if isinstance(cause, OmegaConfBaseException) and key and node is not None:
-        name = key.rsplit(".", 1)[-1]
-        hint = spelling_hint(name, [str(k) for k in node])
-        if not hint.startswith("did you mean"):
-            whole = OmegaConf.to_container(node._get_root(), resolve=False)
-            hint = key_hint(key, cast(dict[str, Any], whole))
-        return f"`{key}` is no setting: {hint}"
-    return str(error)

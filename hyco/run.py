@@ -16,14 +16,13 @@ import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
 
-from bridge.configuration import composition_message, refuse_merged
+from bridge.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
+from bridge.configuration import refuse_merged
 from experiment.run import console, run_tasks
 from experiment.settings import COMPONENTS, check_settings
 from experiment.system import Progress, UserError, keep_freed_memory, resource
@@ -37,6 +36,8 @@ _CONFIG_PATH = ("--config-path", "-cp")
 _FAILED: list[UserError] = []
 #: The process that was started from the command line; none in a worker of a launcher.
 _STARTED: list[int] = []
+#: The processes that got a configuration to run.
+_BEGUN: list[int] = []
 
 
 class _Shipped(SearchPathPlugin):
@@ -49,6 +50,7 @@ class _Shipped(SearchPathPlugin):
 
 @hydra.main(version_base="1.3", config_path=_CONF, config_name=None)
 def _run(config: DictConfig) -> None:
+    _BEGUN.append(os.getpid())
     keep_freed_memory()
     shown = console()
     _log_to_console(shown)
@@ -100,7 +102,11 @@ def main() -> None:
         sys.argv.insert(1, "--config-name=burgers.yaml")
     try:
         _run()
-    except (HydraException, OmegaConfBaseException) as error:
+    except COMPOSITION_ERRORS as error:
+        # Interpolations are resolved when a run has begun; what else it raises then is
+        # no matter of the configuration.
+        if _BEGUN and not isinstance(error, HYDRA_ERRORS):
+            raise
         _end(composition_message(error))
     except UserError as error:
         _end(f"a run of several failed: {error}", error.status)

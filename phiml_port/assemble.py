@@ -15,6 +15,7 @@ from experiment.data import (
 )
 from experiment.settings import (
     Settings,
+    build,
     implementation,
     precision_bits,
     require_arguments,
@@ -58,6 +59,9 @@ def check(settings: Settings) -> None:
     if settings.migration.sources.model.phiml is not None:
         arguments = network_arguments(settings)
         require_arguments(kind, arguments, network_options(settings), key)
+        # Whether one's own can be built is known now, not behind the simulations.
+        math.use("torch")
+        _network(settings)
 
 
 def seed(settings: Settings) -> None:
@@ -65,11 +69,15 @@ def seed(settings: Settings) -> None:
     seed_backend(settings.general.seed)
 
 
+def _network(settings: Settings) -> Any:
+    arguments, options = network_arguments(settings), network_options(settings)
+    return build(settings, "model", _SIDE, *arguments, **options)
+
+
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
     math.use("torch")
-    kind = implementation(settings, "model", _SIDE)
-    network = kind(*network_arguments(settings), **network_options(settings))
+    network = _network(settings)
     network.convert(settings.general.device, precision_bits(settings.general.precision))
     network.import_weights(initial_weights(network.export_weights(), settings))
     return Surrogate(network, channel_plan(settings))
@@ -88,14 +96,14 @@ def build_loader(
         SceneError: A simulation is missing, torn or of other settings.
     """
     math.use("torch")
-    kind = implementation(settings, "data", _SIDE)
-    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+    options = {"shuffle": shuffle, "progress": progress}
+    return build(settings, "data", _SIDE, settings, simulations, **options)
 
 
 def build_synthetic_learner(settings: Settings, model: Any) -> SyntheticLearner:
     """The surrogate with its optimiser."""
     math.use("torch")
-    return implementation(settings, "trainer", _SIDE)(settings, model)
+    return build(settings, "trainer", _SIDE, settings, model)
 
 
 def build_simulator(settings: Settings) -> Simulator:
@@ -117,4 +125,4 @@ def build_physical_learner(
     from phiml_port.data import PhiMLDataset
 
     dataset = PhiMLDataset(settings, settings.trainer.train_sim, progress)
-    return implementation(settings, "physics", _SIDE)(settings, dataset)
+    return build(settings, "physics", _SIDE, settings, dataset)

@@ -18,7 +18,7 @@ import phiml_port.assemble
 from bridge.convert import to_torch
 from bridge.ladders.cases import CANDIDATE, CaseName, case_settings, switched
 from bridge.ladders.run_cases import RunCase, limited
-from experiment.data import channel_plan, generate, scene_path
+from experiment.data import channel_plan, generate, scene_path, seal_scene
 from experiment.settings import Settings, without_observations
 from experiment.system import Progress
 
@@ -78,6 +78,7 @@ class DataCase:
             arrays = {name: content[name] for name in ("data", "dim_names")}
         arrays["data"] = arrays["data"] * 2
         np.savez_compressed(file, **arrays)
+        seal_scene(file.parent)
 
     @property
     def depth(self) -> float:

@@ -12,6 +12,8 @@ from experiment.settings.messages import key_hint
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
 from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
+    build,
+    check_sources,
     implementation,
     load_class,
     own_network,
@@ -34,7 +36,9 @@ __all__ = [
     "Architecture",
     "Component",
     "Settings",
+    "build",
     "check_settings",
+    "check_sources",
     "differences",
     "implementation",
     "key_hint",

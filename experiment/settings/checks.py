@@ -13,13 +13,15 @@ from experiment.settings.coarsening import (
     physics_equation,
 )
 from experiment.settings.comparing import impossible_comparison
+from experiment.settings.disk import disk_problems, impossible_waves
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
-from experiment.settings.messages import leaves, listed, message
+from experiment.settings.messages import listed, message
 from experiment.settings.model_checks import (
     impossible_architecture,
     impossible_switches,
 )
+from experiment.settings.plain import refuse_unserialisable
 from experiment.settings.references import impossible_reference
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
@@ -35,7 +37,7 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
             spelling), wrong type and impossible value, with what was got and what is
             allowed.
     """
-    _refuse_unserialisable(values)
+    refuse_unserialisable(values)
     try:
         # JSON mode is strict about types and still makes tuples from lists.
         settings = ADAPTER.validate_json(json.dumps(values))
@@ -68,17 +70,6 @@ def settings_warnings(settings: Settings) -> list[str]:
     return warnings
 
 
-def _refuse_unserialisable(values: Mapping[str, Any]) -> None:
-    for key, value in leaves(values):
-        if isinstance(value, str) and value == "???":
-            raise SettingsError(f"`{key}` has no value; the experiment must give one.")
-        if value is not None and not isinstance(value, (str, int, float, bool, list)):
-            raise SettingsError(
-                f"`{key}` is of type {type(value).__name__}; expected a number, a"
-                " word, true, false, null, a list or a group of keys."
-            )
-
-
 def _impossible(settings: Settings) -> Iterator[str]:
     """What each value alone allows and all of them together do not."""
     yield from impossible_switches(settings)
@@ -86,7 +77,9 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_fields(settings)
     yield from _impossible_import(settings)
     # First, as a grid that is too large could not even be looked at.
-    grid = [*memory_problems(settings)] or [*_impossible_grid(settings)]
+    grid = [*memory_problems(settings), *impossible_waves(settings)]
+    grid += disk_problems(settings)
+    grid = grid or [*_impossible_grid(settings)]
     yield from grid
     if not grid:
         coarse = [*impossible_coarsening(settings)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES
 from experiment.settings.schema import Settings
-from experiment.system import SettingsError, spelling_hint
+from experiment.system import SettingsError, UserError, spelling_hint
 
 
 def source_of(settings: Settings, component: str, side: str) -> str:
@@ -47,10 +47,11 @@ def load_class(path: str, key: str) -> Any:
         SettingsError: The path has another form, doesn't import, or names nothing.
     """
     module_name, colon, name = path.partition(":")
-    if not colon or not module_name or not name:
+    parts = module_name.split(".")
+    if not colon or not name.isidentifier() or not all(p.isidentifier() for p in parts):
         raise SettingsError(
             f"`{key}` is `{path}`; expected `package.module:Class`, such as"
-            " mypackage.nets:UNet"
+            " mypackage.nets:UNet, and no relative path"
         )
     # A user's own package lies where the program was started.
     if "" not in sys.path:
@@ -62,6 +63,14 @@ def load_class(path: str, key: str) -> Any:
             f"`{key}` is `{path}`, and `{module_name}` doesn't import: {error}. It must"
             " be installed, or lie in the folder that the program is started from."
         ) from error
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise SettingsError(
+            f"`{key}` is `{path}`, and importing `{module_name}` raised"
+            f" {_raised(error)}. Mend it there; `python -c 'import {module_name}'`"
+            " shows all of it."
+        ) from error
     kind = getattr(module, name, None)
     if not isinstance(kind, type):
         classes = [n for n, v in vars(module).items() if isinstance(v, type)]
@@ -70,6 +79,74 @@ def load_class(path: str, key: str) -> Any:
             f" {spelling_hint(name, classes)}"
         )
     return kind
+
+
+#: How components are built: arguments by position, and by name. A network's depend on
+#: the settings; see `require_arguments`.
+_CALLED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "trainer": (("settings", "model"), ()),
+    "data": (("settings", "simulations"), ("shuffle", "progress")),
+    "physics": (("settings", "dataset"), ()),
+    "hybrid": (("settings", "synthetic", "physical"), ()),
+}
+
+
+def check_sources(settings: Settings) -> None:
+    """Refuses implementations of one's own that can't be imported or built.
+
+    Raises:
+        SettingsError: A path doesn't import, names no class, or the class takes other
+            arguments than its component is built with.
+    """
+    for component, (positions, names) in _CALLED.items():
+        side = getattr(settings.migration, component)
+        if getattr(getattr(settings.migration.sources, component), side) is None:
+            continue
+        kind = implementation(settings, component, side)
+        try:
+            inspect.signature(kind).bind(*positions, **dict.fromkeys(names))
+        except TypeError as error:
+            expected = ", ".join((*positions, *(f"{name}=..." for name in names)))
+            raise SettingsError(
+                f"`migration.sources.{component}.{side}`: `{kind.__module__}:"
+                f"{kind.__name__}` can't be built with ({expected}): {error}. Give its"
+                " constructor these arguments."
+            ) from error
+        except ValueError:
+            # A class that has no signature, such as one written in C.
+            continue
+
+
+def build(
+    settings: Settings, component: str, side: str, *arguments: Any, **options: Any
+) -> Any:
+    """Builds the implementation of a component on a side.
+
+    Raises:
+        SettingsError: One of the user's own raised; says what and where.
+        UserError: Whatever an implementation has to say to the user.
+    """
+    kind = implementation(settings, component, side)
+    if getattr(getattr(settings.migration.sources, component), side) is None:
+        return kind(*arguments, **options)
+    try:
+        return kind(*arguments, **options)
+    except UserError:
+        raise
+    except Exception as error:
+        raise SettingsError(
+            f"`migration.sources.{component}.{side}`: building `{kind.__module__}:"
+            f"{kind.__name__}` raised {_raised(error)}. Mend it there."
+        ) from error
+
+
+def _raised(error: BaseException) -> str:
+    """An error with the last place in a file that it came from."""
+    frame, place = error.__traceback__, ""
+    while frame is not None:
+        place = f" (line {frame.tb_lineno} of `{frame.tb_frame.f_code.co_filename}`)"
+        frame = frame.tb_next
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def require_methods(kind: type, methods: Sequence[str], key: str) -> None:

@@ -5,7 +5,6 @@ that arrays and facts can never be of different ages. Reading never unpickles.
 """
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from safetensors.numpy import save
 
 from experiment.system.errors import UserError
 from experiment.system.files import write_whole
+from experiment.system.reading import open_regular
 
 FORMAT = "hyco-arrays-1"
 
@@ -102,8 +102,13 @@ def open_arrays(
         FileNotFoundError: There is no such file.
         TornFile: The file is cut short, damaged or of another format.
     """
-    if not os.path.exists(path):
-        raise FileNotFoundError(path)
+    try:
+        # A FIFO would be waited for.
+        open_regular(path).close()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TornFile(f"`{path}` can't be read: {error.strerror}.") from error
     try:
         with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
@@ -113,7 +118,7 @@ def open_arrays(
                     f" got {metadata.get('format', 'none')}."
                 )
             yield file, metadata
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
         raise TornFile(f"`{path}` is torn: {error}.") from error
 
 
