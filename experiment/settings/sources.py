@@ -98,11 +98,14 @@ def check_sources(settings: Settings) -> None:
         SettingsError: A path doesn't import, names no class, or the class takes other
             arguments than its component is built with.
     """
-    for component, (positions, names) in _CALLED.items():
+    for component in (entry.name for entry in COMPONENTS):
         side = getattr(settings.migration, component)
         if getattr(getattr(settings.migration.sources, component), side) is None:
             continue
         kind = implementation(settings, component, side)
+        if component not in _CALLED:
+            continue
+        positions, names = _CALLED[component]
         try:
             inspect.signature(kind).bind(*positions, **dict.fromkeys(names))
         except TypeError as error:

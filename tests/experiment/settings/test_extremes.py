@@ -119,7 +119,9 @@ SOURCES = {
     "wrong": ("def broken(:", "raised SyntaxError"),
     "empty": ("", "has no class `UNet`"),
     "other": (
-        "class UNet:\n    def __init__(self, channels): ...",
+        "from torch import nn\nclass UNet(nn.Module):\n"
+        "    def __init__(self, channels): ...\n"
+        "    def forward(self, x): return x",
         r"can't be built with \(in_channels, out_channels, rank, architecture\)",
     ),
     "late": (
