@@ -9,6 +9,7 @@ from experiment.settings.masks import (
 )
 from experiment.settings.messages import key_hint
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
+from experiment.settings.run_checks import IF_THERE, LAST_RUN, is_trained
 from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
     implementation,
@@ -26,6 +27,8 @@ from experiment.settings.values import (
 __all__ = [
     "ARCHITECTURES",
     "COMPONENTS",
+    "IF_THERE",
+    "LAST_RUN",
     "SIDES",
     "Architecture",
     "Component",
@@ -33,6 +36,7 @@ __all__ = [
     "check_settings",
     "differences",
     "implementation",
+    "is_trained",
     "key_hint",
     "load_class",
     "observed_cells",

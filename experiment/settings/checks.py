@@ -13,6 +13,7 @@ from experiment.settings.memory import memory_problems
 from experiment.settings.messages import leaves, listed, message
 from experiment.settings.references import impossible_reference
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
+from experiment.settings.run_checks import impossible_run
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
 from experiment.settings.values import ADAPTER
@@ -88,6 +89,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from _impossible_architecture(settings)
     yield from impossible_comparison(settings)
     yield from impossible_reference(settings)
+    yield from impossible_run(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:

@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from experiment.settings import Settings, differences, to_dict
-from experiment.system import CheckpointError, TornFile, load_arrays, save_arrays
+from experiment.system import (
+    CheckpointError,
+    SettingsError,
+    TornFile,
+    load_arrays,
+    save_arrays,
+)
 from experiment.training.state import TrainingState
 
 LAST = "last.safetensors"
@@ -26,37 +32,6 @@ PHYSICAL_BEST = "physical-best.safetensors"
 KEPT = "before-cycle.safetensors"
 PHYSICAL_KEPT = "physical-before-cycle.safetensors"
 SYNTHETIC, PHYSICAL = "synthetic", "physical"
-_MAY_DIFFER = (
-    "general.experiment_name",
-    "general.mode",
-    "general.tasks",
-    "general.checkpoint_dir",
-    "general.run_dir",
-    "general.device",
-    "general.num_threads",
-    "general.tensorboard",
-    "general.trace",
-    "data.data_dir",
-    "data.num_simulations",
-    "data.num_workers",
-    "data.overwrite",
-    "data.source",
-    "cache.",
-    "trainer.resume",
-    "trainer.synthetic.checkpoint_every",
-    "trainer.physical.rounds",
-    "evaluation.",
-    "compare.",
-    "migration.",
-)
-#: What the other model is trained with, outside a hybrid training.
-_OF_THE_OTHER = {
-    SYNTHETIC: ("trainer.physical.", "trainer.hybrid.", "trainer.data_access"),
-    PHYSICAL: (
-        *("trainer.synthetic.", "trainer.hybrid.", "trainer.data_access"),
-        *("trainer.val_sim", "trainer.batch_size", "trainer.amp", "model.synthetic."),
-    ),
-}
 _MEANING_OF_WEIGHTS = (
     "model.synthetic.",
     "data.fields",
@@ -88,6 +63,22 @@ class Checkpoint:
     kind: str = SYNTHETIC
 
 
+def checkpoint_folder(settings: Settings) -> Path:
+    """Where the checkpoints of a run are.
+
+    Raises:
+        SettingsError: `general.checkpoint_dir` is null, which the run itself replaces
+            by a folder of its own.
+    """
+    folder = settings.general.checkpoint_dir
+    if folder is None:
+        raise SettingsError(
+            "`general.checkpoint_dir` is null, and no run has given it a folder;"
+            " expected a path."
+        )
+    return Path(folder)
+
+
 def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
     """Where the `last`, the `best` or the `kept` checkpoint of a model is."""
     files = {
@@ -98,7 +89,7 @@ def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
         (PHYSICAL, "best"): PHYSICAL_BEST,
         (PHYSICAL, "kept"): PHYSICAL_KEPT,
     }
-    return Path(settings.general.checkpoint_dir) / files[kind, which]
+    return checkpoint_folder(settings) / files[kind, which]
 
 
 def checkpoints_of(folder: Path, kind: str) -> list[Path]:
@@ -201,36 +192,14 @@ def load_for_model(
     problem = first_leaf_that_differs(leaves, checkpoint.weights)
     if problem:
         raise CheckpointError(
-            f"`{path}` is of another architecture: {problem}{_table(unequal)}"
+            f"`{path}` is of another architecture: {problem}{table_of(unequal)}"
         )
     if unequal:
         raise CheckpointError(
             f"the weights of `{path}` were trained for something else:"
-            f"{_table(unequal)}\nGive the settings that it was trained with."
+            f"{table_of(unequal)}\nGive the settings that it was trained with."
         )
     return checkpoint
-
-
-def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> None:
-    """Refuses to go on from a checkpoint whose run had other settings.
-
-    Raises:
-        CheckpointError: With a table of the settings that differ.
-    """
-    ignored = _MAY_DIFFER
-    if settings.general.mode != "hybrid":
-        ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])
-    unequal = [
-        row
-        for row in differences(checkpoint.settings, to_dict(settings))
-        if not row[0].startswith(ignored)
-    ]
-    if unequal:
-        raise CheckpointError(
-            f"`{path}` can't be resumed, its run had other settings:{_table(unequal)}\n"
-            "Give the settings that it began with, or start a new training with"
-            " `trainer.resume=false`."
-        )
 
 
 def first_leaf_that_differs(
@@ -262,7 +231,8 @@ def _leaf(array: np.ndarray) -> str:
     return f"{array.shape} {array.dtype}"
 
 
-def _table(unequal: list[tuple[str, Any, Any]]) -> str:
+def table_of(unequal: list[tuple[str, Any, Any]]) -> str:
+    """Settings that differ, as lines; nothing where none does."""
     if not unequal:
         return ""
     rows = [

@@ -12,6 +12,7 @@ from experiment.settings import Settings
 from experiment.system import Stopped, TrainingError
 from experiment.training.checkpoints import (
     Checkpoint,
+    checkpoint_folder,
     checkpoint_path,
     checkpoints_of,
     load_checkpoint,
@@ -45,7 +46,7 @@ class TrainingLog:
         self._settings = settings
         self._kind = kind
         self._snapshot = snapshot
-        self._folder = Path(settings.general.checkpoint_dir)
+        self._folder = checkpoint_folder(settings)
 
     @property
     def last(self) -> Path:
@@ -112,7 +113,8 @@ class TrainingLog:
         """
         raise Stopped(
             f"stopped by {stop.name} after {done}; nothing is lost: go on with"
-            " `trainer.resume=true`.",
+            " `trainer.resume=true`, or with this run's name in the place of true where"
+            " others began since.",
             stop.number,
         )
 
