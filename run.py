@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from experiment.run import console, run_tasks
-from experiment.settings import COMPONENTS, check_settings, key_hint
+from experiment.settings import COMPONENTS, check_settings, key_hint, leaves
 from experiment.system import (
     Progress,
     SettingsError,
@@ -51,9 +51,10 @@ def _run(config: DictConfig) -> None:
 
 
 def _checked_run(config: DictConfig, progress: Progress) -> None:
-    _refuse_merged(config, [str(o) for o in HydraConfig.get().overrides.task])
+    given = [str(o) for o in HydraConfig.get().overrides.task]
+    _refuse_merged(config, given)
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    settings = check_settings(values)
+    settings = check_settings(values, given_keys(given))
     # torch takes seconds to import; a wrong setting is answered before.
     from bridge.assemble import build_components
 
@@ -85,6 +86,18 @@ def _refuse_merged(config: DictConfig, given: list[str]) -> None:
                     f" configuration. For {', '.join(axes)} alone add `{away}`; else"
                     " give every axis."
                 )
+
+
+def given_keys(given: list[str]) -> list[str]:
+    """Keys that overrides give a value; a group that they choose is one of them."""
+    keys: list[str] = []
+    for override in OverridesParser.create().parse_overrides(given):
+        if override.is_delete():
+            continue
+        key, value = str(override.key_or_group).replace("/", "."), override.value()
+        table = isinstance(value, dict)
+        keys += [f"{key}.{name}" for name, _ in leaves(value)] if table else [key]
+    return keys
 
 
 def _tables(key: str, value: dict[Any, Any]) -> dict[str, list[str]]:

@@ -76,7 +76,7 @@ class ComparisonRun:
             CheckpointError: `trainer.resume` is set and a checkpoint doesn't fit.
             TrainingError: A loss is not finite, or a signal asked to stop.
         """
-        resume = self.settings.trainer.resume
+        resume = bool(self.settings.trainer.resume)
         if not resume:
             _start_afresh(checkpoint_folder(self.settings))
         budget = equal_budget(self.settings)

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import json
-import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -12,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from experiment.system import CheckpointError
-
-log = logging.getLogger(__name__)
 
 #: The lock's file, in the folder that it is for.
 LOCK = "lock.json"
@@ -92,8 +89,38 @@ class Owner:
         return _began(self.pid) == self.began
 
 
+@dataclass(frozen=True)
+class Lock:
+    """A lock that is held.
+
+    Attributes:
+        folder: The folder that it is for.
+        owner: This process.
+        before: Whose lock was taken over, in words; None where there was none.
+    """
+
+    folder: Path
+    owner: Owner
+    before: str | None
+
+    def require_held(self) -> None:
+        """Refuses to go on in a folder that another training took meanwhile.
+
+        Raises:
+            CheckpointError: The lock is another's, or gone.
+        """
+        found = _read(self.folder / LOCK)
+        if found != self.owner:
+            other = "gone" if found is None else f"that of {found.text}"
+            raise CheckpointError(
+                f"the lock `{self.folder / LOCK}` of this run is {other}, so the"
+                " checkpoints there may be of another training; they are not evaluated."
+                " Evaluate them with `general.tasks=[evaluate]` if they are meant."
+            )
+
+
 @contextlib.contextmanager
-def locked(folder: Path, run: Path, *, take_over: bool = False) -> Iterator[Owner]:
+def locked(folder: Path, run: Path, *, take_over: bool = False) -> Iterator[Lock]:
     """Holds the lock of a folder of checkpoints; the lock of who is gone is taken over.
 
     Args:
@@ -115,32 +142,12 @@ def locked(folder: Path, run: Path, *, take_over: bool = False) -> Iterator[Owne
             f" {error.strerror or error}. Choose a folder that can be written"
             " (`general.checkpoint_dir`, `general.run_dir`)."
         ) from error
-    if before is not None:
-        log.warning(
-            "took over the lock `%s` of a training that is no more: %s", path, before
-        )
     try:
-        yield owner
+        yield Lock(folder, owner, before)
     finally:
         with contextlib.suppress(CheckpointError, OSError), _alone(folder):
             if _read(path) == owner:
                 path.unlink()
-
-
-def require_held(folder: Path, owner: Owner) -> None:
-    """Refuses to go on in a folder that another training took meanwhile.
-
-    Raises:
-        CheckpointError: The lock is another's, or gone.
-    """
-    found = _read(folder / LOCK)
-    if found != owner:
-        other = "gone" if found is None else f"that of {found.text}"
-        raise CheckpointError(
-            f"the lock `{folder / LOCK}` of this run is {other}, so the checkpoints"
-            " there may be of another training; they are not evaluated. Evaluate them"
-            " with `general.tasks=[evaluate]` if they are meant."
-        )
 
 
 def owner_of(folder: Path) -> Owner | None:

@@ -1,6 +1,5 @@
 """Where a run writes, what it goes on with, and which checkpoints it evaluates."""
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from experiment.settings import IF_THERE, LAST_RUN, Settings, is_trained
 from experiment.system import CheckpointError
 from experiment.training import LAST, PHYSICAL_LAST
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Place:
@@ -24,13 +21,13 @@ class Place:
         settings: The settings of the run: `general.checkpoint_dir` is the folder that
             it trains into or evaluates, `trainer.resume` true or false.
         goes_on: Whether the run folder is that of an earlier run, which is continued.
-        text: What the log says of it.
+        lines: What the log says of it.
     """
 
     path: Path
     settings: Settings
     goes_on: bool
-    text: str
+    lines: tuple[str, ...] = ()
 
 
 def find_place(settings: Settings) -> Place:
@@ -60,7 +57,7 @@ def find_place(settings: Settings) -> Place:
             " (`trainer.resume=false`), or name another in `trainer.resume`."
         )
     text = f"going on in the run `{former.path}`"
-    return Place(former.path, _resolved(settings, folder, begun), True, text)
+    return Place(former.path, _resolved(settings, folder, begun), True, (text,))
 
 
 def _continued(settings: Settings) -> Former | None:
@@ -96,30 +93,33 @@ def _evaluating(settings: Settings) -> Place:
         return _new(settings, None if own is None else Path(own), False)
     if own is not None:
         text = f"evaluating the checkpoints in `{own}`"
-        return replace(_new(settings, Path(own), False), text=text)
+        return replace(_new(settings, Path(own), False), lines=(text,))
     name = settings.evaluation.run
     if name is not None:
-        former, which = named_run(settings, name, "evaluation.run"), "as named"
+        former, lines = named_run(settings, name, "evaluation.run"), []
     else:
-        former, which = _last_evaluated(settings), "the last one"
+        former, lines = _last_evaluated(settings)
+    which = "the last one" if name is None else "as named"
     text = f"evaluating the checkpoints of the run `{former.path}` ({which})"
     owner = owner_of(former.checkpoints)
     if owner is not None:
         text += f", which still trains: {owner.text}"
-    return replace(_new(settings, former.checkpoints, False), text=text)
+    lines = (text, *lines)
+    return replace(_new(settings, former.checkpoints, False), lines=lines)
 
 
-def _last_evaluated(settings: Settings) -> Former:
-    """The last run that has the checkpoints which `general.mode` evaluates."""
+def _last_evaluated(settings: Settings) -> tuple[Former, list[str]]:
+    """The last run that has the checkpoints which `general.mode` evaluates.
+
+    Returns:
+        The run, and what is to be said of newer ones.
+    """
     passed: list[str] = []
     for former in former_runs(settings):
         if _has_begun(former.checkpoints, settings):
-            if passed:
-                log.warning(
-                    "newer runs have no checkpoints of `general.mode=%s`: %s",
-                    *(settings.general.mode, ", ".join(passed)),
-                )
-            return former
+            mode, names = settings.general.mode, ", ".join(passed)
+            text = f"newer runs have no checkpoints of `general.mode={mode}`: {names}"
+            return former, [text] if passed else []
         passed.append(former.path.name)
     raise CheckpointError(
         f"there is no checkpoint of `general.mode={settings.general.mode}` in any run"
@@ -133,15 +133,15 @@ def _last_evaluated(settings: Settings) -> Former:
 def _new(settings: Settings, checkpoints: Path | None, resume: bool) -> Place:
     """A new run folder; its own checkpoints, unless another folder is given."""
     path = new_folder(Path(settings.general.run_dir), settings.general.run_name)
-    text = ""
+    lines: tuple[str, ...] = ()
     if is_trained(settings):
         go_on = "true" if checkpoints else path.name
         checkpoints = checkpoints or path / CHECKPOINTS
-        text = (
+        lines = (
             f"checkpoints go to `{checkpoints}`; if this run is stopped, go on with"
-            f" `trainer.resume={go_on}`"
+            f" `trainer.resume={go_on}`",
         )
-    return Place(path, _resolved(settings, checkpoints, resume), False, text)
+    return Place(path, _resolved(settings, checkpoints, resume), False, lines)
 
 
 def _resolved(settings: Settings, checkpoints: Path | None, resume: bool) -> Settings:

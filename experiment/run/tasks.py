@@ -16,7 +16,7 @@ from experiment.run.evaluating import (
     report_path,
 )
 from experiment.run.folder import RunFolder
-from experiment.run.lock import Owner, locked, require_held
+from experiment.run.lock import Lock, locked
 from experiment.run.place import Place, find_place
 from experiment.settings import Settings, is_trained, settings_warnings
 from experiment.system import Progress, UserError
@@ -55,11 +55,11 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
     """
     place = find_place(settings)
     with contextlib.ExitStack() as stack:
-        owner = _lock(place, stack) if is_trained(settings) else None
-        return _run(place, owner, components, progress)
+        lock = _lock(place, stack) if is_trained(settings) else None
+        return _run(place, lock, components, progress)
 
 
-def _lock(place: Place, stack: contextlib.ExitStack) -> Owner:
+def _lock(place: Place, stack: contextlib.ExitStack) -> Lock:
     """Takes the folder of checkpoints for as long as this run trains and evaluates."""
     general = place.settings.general
     folder = checkpoint_folder(place.settings)
@@ -74,14 +74,19 @@ def _lock(place: Place, stack: contextlib.ExitStack) -> Owner:
 
 
 def _run(
-    place: Place, owner: Owner | None, components: Components, progress: Progress
+    place: Place, lock: Lock | None, components: Components, progress: Progress
 ) -> Path:
     settings = place.settings
     run = RunFolder(settings, path=place.path)
     handler = run.log_to_file()
     try:
-        if place.text:
-            log.info("%s", place.text)
+        for line in place.lines:
+            log.info("%s", line)
+        if lock is not None and lock.before is not None:
+            log.warning(
+                "took over the lock of `%s` from a training that is no more: %s",
+                *(lock.folder, lock.before),
+            )
         for warning in settings_warnings(settings):
             log.warning("%s", warning)
         tasks = settings.general.tasks
@@ -101,8 +106,8 @@ def _run(
         if "train" in tasks:
             components.train(run, progress)
             components.summary(progress)
-            if owner is not None and "evaluate" in tasks:
-                require_held(checkpoint_folder(settings), owner)
+            if lock is not None and "evaluate" in tasks:
+                lock.require_held()
         if "evaluate" in tasks and comparison is not None:
             comparison.evaluate(run, progress)
         elif "evaluate" in tasks:

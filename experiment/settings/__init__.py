@@ -7,7 +7,7 @@ from experiment.settings.masks import (
     window_starts,
     without_observations,
 )
-from experiment.settings.messages import key_hint
+from experiment.settings.messages import key_hint, leaves
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
 from experiment.settings.run_checks import IF_THERE, LAST_RUN, is_trained
 from experiment.settings.schema import Architecture, Settings
@@ -17,6 +17,7 @@ from experiment.settings.sources import (
     require_methods,
     source_of,
 )
+from experiment.settings.unread import UNREAD, why_unread
 from experiment.settings.values import (
     differences,
     parameter_ranges,
@@ -30,6 +31,7 @@ __all__ = [
     "IF_THERE",
     "LAST_RUN",
     "SIDES",
+    "UNREAD",
     "Architecture",
     "Component",
     "Settings",
@@ -38,6 +40,7 @@ __all__ = [
     "implementation",
     "is_trained",
     "key_hint",
+    "leaves",
     "load_class",
     "observed_cells",
     "observed_frames",
@@ -47,6 +50,7 @@ __all__ = [
     "settings_warnings",
     "source_of",
     "to_dict",
+    "why_unread",
     "window_starts",
     "without_observations",
 ]

@@ -1,7 +1,7 @@
 """Checks settings: nested dicts become checked, frozen settings, or one message."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,17 +16,22 @@ from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.run_checks import impossible_run
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
+from experiment.settings.unread import given_in_vain
 from experiment.settings.values import ADAPTER
 from experiment.system import SettingsError, spelling_hint
 
 
-def check_settings(values: Mapping[str, Any]) -> Settings:
+def check_settings(values: Mapping[str, Any], given: Collection[str] = ()) -> Settings:
     """Makes `Settings` from nested dicts, lists and scalars.
+
+    Args:
+        values: A value for every key.
+        given: Keys that the command line gives; a run must read them.
 
     Raises:
         SettingsError: One message that names every unknown key (with the nearest
-            spelling), wrong type and impossible value, with what was got and what is
-            allowed.
+            spelling), wrong type, impossible value and key that was given in vain,
+            with what was got and what is allowed.
     """
     _refuse_unserialisable(values)
     try:
@@ -34,7 +39,7 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
         settings = ADAPTER.validate_json(json.dumps(values))
     except ValidationError as error:
         raise SettingsError(message(error, values)) from error
-    problems = [*_impossible(settings)]
+    problems = [*_impossible(settings), *given_in_vain(settings, given)]
     if problems:
         raise SettingsError(listed(problems))
     return settings
@@ -252,6 +257,9 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
 
 
 def _impossible_architecture(settings: Settings) -> Iterator[str]:
+    # There is no network whose architecture would have to fit the grid.
+    if settings.general.mode == "physical":
+        return
     name = settings.model.synthetic.name
     architecture = settings.model.synthetic.architecture
     network = ARCHITECTURES[name]

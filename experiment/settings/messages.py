@@ -14,6 +14,7 @@ from experiment.system import spelling_hint
 
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key with its value, tables within tables by keys with dots."""
     for name, value in values.items():
         key = f"{above}{name}"
         if isinstance(value, Mapping):
