@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,8 @@ def _move_aside(path: Path) -> None:
         aside = path / "earlier" / stamp
         aside.mkdir(parents=True)
         for file in there:
-            file.rename(aside / file.name)
+            # Copied, so that a run has settings at any moment.
+            shutil.copy2(file, aside / file.name)
 
 
 def _point_latest(parent: Path, path: Path) -> None:

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiment.run.folder import new_folder
-from experiment.run.former import CHECKPOINTS, Former, former_runs, named_run
+from experiment.run.former import (
+    CHECKPOINTS,
+    SETTINGS,
+    Former,
+    former_runs,
+    named_run,
+)
 from experiment.run.lock import owner_of
 from experiment.run.subruns import COMPARISON
 from experiment.settings import IF_THERE, LAST_RUN, Settings, is_trained
@@ -69,6 +75,10 @@ def _continued(settings: Settings) -> Former | None:
     if name is not None:
         if resume == IF_THERE and not (parent / name).exists():
             return None
+        if resume == IF_THERE and not (parent / name / SETTINGS).exists():
+            # Killed before it wrote anything.
+            general = settings.general
+            return Former(parent / name, general.experiment_name, general.mode, None)
         return named_run(settings, name, "general.run_name")
     if isinstance(resume, str) and resume != LAST_RUN:
         return named_run(settings, resume, "trainer.resume")

@@ -69,7 +69,8 @@ def _lock(place: Place, stack: contextlib.ExitStack) -> Lock:
     except UserError:
         if not place.goes_on:
             # Made a moment ago, and empty.
-            place.path.rmdir()
+            with contextlib.suppress(OSError):
+                place.path.rmdir()
         raise
 
 

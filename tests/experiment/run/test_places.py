@@ -98,6 +98,11 @@ def test_a_run_without_a_checkpoint_is_not_passed_over(burgers_folder: Path) -> 
     (run(named) / "checkpoints" / LAST).unlink()
     again = (*TRAIN, "general.run_name=job", "trainer.resume=auto")
     assert epochs(run(small(burgers_folder, *again))) == 1
+    # Killed before it wrote its settings.
+    early = burgers_folder / "runs" / "early"
+    early.mkdir()
+    again = (*TRAIN, "general.run_name=early", "trainer.resume=auto")
+    assert run(small(burgers_folder, *again)) == early and epochs(early) == 1
 
 
 def test_names_that_are_taken_or_unknown(burgers_folder: Path) -> None:
