@@ -17,7 +17,7 @@ from benchmarks.reports.command import COMMAND
 from bridge.cli import COMMANDS
 from bridge.harness.bench_case import of_profile
 from experiment.settings import check_settings
-from run import given_keys
+from hyco.run import given_keys
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -70,8 +70,10 @@ def test_every_measuring_command_exists() -> None:
 
 
 def test_every_bridge_command_exists() -> None:
-    for page, command in _commands("python -m bridge "):
-        words = shlex.split(command)[3:]
+    for page, command in _commands("python -m bridge ") + _commands("bridge "):
+        words = shlex.split(command.replace("python -m bridge", "bridge", 1))[1:]
+        if words == ["--help"]:
+            continue
         for word in words[0].split("|"):
             assert word in COMMANDS, f"{page}: {command}"
         source = (ROOT / "bridge" / "cli" / f"{words[0].split('|')[0]}.py").read_text()
@@ -91,9 +93,11 @@ def test_every_bench_command_measures_something() -> None:
 
 
 def test_every_run_command_composes() -> None:
-    for page, command in _commands("python run.py "):
+    installed = [c for c in _commands("hyco ") if "--config-dir" not in c[1]]
+    for page, command in _commands("python run.py ") + installed:
         # What a shell puts in the place of a variable.
-        words = shlex.split(re.sub(r"\$[A-Z_]+", "4711", command))[2:]
+        given = re.sub(r"\$[A-Z_]+", "4711", command)
+        words = shlex.split(given.replace("python run.py", "hyco", 1))[1:]
         names = [w.split("=")[1] for w in words if w.startswith("--config-name=")]
         overrides = [w for w in words if not w.startswith("-")]
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):

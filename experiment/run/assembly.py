@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from experiment.data import observations_text
+from experiment.data import observations_text, physics_text
 from experiment.run.comparison import ComparisonRun
 from experiment.run.folder import RunFolder
 from experiment.run.parts import Parts
@@ -145,6 +145,9 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
+    coarse = physics_text(settings)
+    if coarse is not None:
+        log.info("the physical model is solved on %s", coarse)
     learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from experiment.data import data_are_imported, observations_text
+from experiment.data import observations_text
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.evaluating import Evaluated
 from experiment.run.parts import Parts
+from experiment.run.recovery import recovered_parameters
 from experiment.run.uncertainty import with_uncertainty
-from experiment.settings import Settings, parameter_ranges
+from experiment.settings import Settings
 from experiment.system import CheckpointError
 from experiment.training import (
     PHYSICAL,
@@ -20,8 +21,8 @@ from experiment.training import (
     Checkpoint,
     LearnerState,
     checkpoint_path,
-    load_checkpoint,
     load_for_model,
+    load_parameters,
     physical_settings,
 )
 
@@ -62,7 +63,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         }
     if wanted[PHYSICAL]:
         path = paths[PHYSICAL]
-        checkpoint = load_checkpoint(path, PHYSICAL)
+        checkpoint = load_parameters(path, settings)
         _require_seed(path, checkpoint, settings)
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
         parameters = with_uncertainty(
@@ -117,31 +118,3 @@ def _physical_forecast(
 ) -> Forecast:
     learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
-
-
-def recovered_parameters(
-    settings: Settings, learned: Mapping[str, np.ndarray]
-) -> Sequence[RecoveredParameter]:
-    """What was learned, beside the truth that the data were simulated with.
-
-    Of data that were imported the truth is unknown.
-    """
-    rows, equation = [], settings.model.physical
-    unknown = data_are_imported(settings)
-    for name, numbers in parameter_ranges(settings).items():
-        truth = equation.true_parameter(name)
-        guess, value = (
-            numbers.on_grid(np.asarray(values), equation.axes)
-            for values in (numbers.guess, learned[name])
-        )
-        # What has fewer axes than the truth is judged as the field that it stands for.
-        shape = np.broadcast_shapes(truth.shape, guess.shape)
-        truth, guess, value = (
-            np.broadcast_to(side, shape) for side in (truth, guess, value)
-        )
-        rows.append(
-            RecoveredParameter(
-                name, numbers.unit, None if unknown else truth, guess, value
-            )
-        )
-    return rows

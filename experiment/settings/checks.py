@@ -7,6 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
+from experiment.settings.coarsening import (
+    impossible_coarse_mask,
+    impossible_coarsening,
+    physics_equation,
+)
 from experiment.settings.comparing import impossible_comparison
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
@@ -87,8 +92,11 @@ def _impossible(settings: Settings) -> Iterator[str]:
     grid = [*memory_problems(settings)] or [*_impossible_grid(settings)]
     yield from grid
     if not grid:
-        yield from _impossible_parameters(settings)
+        coarse = [*impossible_coarsening(settings)]
+        yield from coarse or _impossible_parameters(settings)
         yield from impossible_observations(settings)
+        if not coarse:
+            yield from impossible_coarse_mask(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
@@ -101,7 +109,7 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
     names = [p.name for p in settings.trainer.physical.learnable_parameters]
     for parameter in settings.trainer.physical.learnable_parameters:
         try:
-            parameter_range(settings.model.physical, parameter)
+            parameter_range(physics_equation(settings), parameter)
         except SettingsError as error:
             yield str(error)
     twice = sorted({n for n in names if names.count(n) > 1})
@@ -257,9 +265,8 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
 
 
 def _impossible_architecture(settings: Settings) -> Iterator[str]:
-    # There is no network whose architecture would have to fit the grid.
     if settings.general.mode == "physical":
-        return
+        return  # No network has to fit the grid.
     name = settings.model.synthetic.name
     architecture = settings.model.synthetic.architecture
     network = ARCHITECTURES[name]

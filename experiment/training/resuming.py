@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from experiment.settings import Settings, differences, to_dict
+from experiment.settings import Settings, differences, settings_with_content
 from experiment.system import CheckpointError
 from experiment.training.checkpoints import (
     PHYSICAL,
@@ -50,6 +50,8 @@ _OF_THE_OTHER = {
         *("trainer.val_sim", "trainer.batch_size", "trainer.amp", "model.synthetic."),
     ),
 }
+#: What the file of the sensors holds, in a checkpoint's settings beside its name.
+_SENSORS = "data.observations.space.file_sha256"
 #: How long a training is: what `trainer.extend` may make larger.
 _LENGTH = (
     "trainer.synthetic.epochs",
@@ -74,9 +76,11 @@ def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> N
         ignored = (*ignored, "trainer.physical.rounds")
     unequal = [
         row
-        for row in differences(checkpoint.settings, to_dict(settings))
+        for row in differences(checkpoint.settings, settings_with_content(settings))
         if not row[0].startswith(ignored)
     ]
+    content = [row for row in unequal if row[0] == _SENSORS]
+    unequal = [row for row in unequal if row not in content]
     longer = [row for row in unequal if row[0] in _LENGTH and row[2] > row[1]]
     others = [row for row in unequal if row not in longer]
     if others or (longer and _refused(checkpoint, settings)):
@@ -92,6 +96,15 @@ def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> N
             f"{table_of(unequal)}\n"
             "Give the settings that it began with, or start a new training with"
             f" `trainer.resume=false`.{more}"
+        )
+    # A checkpoint of before it was noted says nothing of the content.
+    if any(stored != "<none>" for _, stored, _ in content):
+        raise CheckpointError(
+            f"`{path}` can't be resumed: the file"
+            f" `{settings.data.observations.space.file}`"
+            " (`data.observations.space.file`) has changed since its run began, so"
+            " other cells may be observed. Give the file as it was, or start a new"
+            " training with `trainer.resume=false`."
         )
 
 

@@ -16,7 +16,7 @@ from experiment.settings import UNREAD, Settings, check_settings, leaves, why_un
 from experiment.settings.values import to_dict
 from experiment.system import Progress, SettingsError
 from experiment.training import checkpoint_folder, load_checkpoint
-from run import given_keys
+from hyco.run import given_keys
 from tests.helpers import SMALL, SMALL_UNET, composed, folders, run_program, small
 
 #: Rooms whose keys a mode must read, or refuse.
@@ -67,6 +67,7 @@ OTHER: dict[str, Any] = {
             "bounds": [0.0, 1.0],
         }
     ],
+    "trainer.physical.coarsening": 2,
     "trainer.physical.windows": 2,
     "trainer.physical.rollout_steps": 3,
     "trainer.physical.rounds": 4,
