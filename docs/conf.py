@@ -63,7 +63,7 @@ def _as_code(
 
 
 def setup(app: Sphinx) -> None:
-    """Fills in the tables made from the program; takes backquotes of docstrings as code."""
+    """Fills in tables made from the program, and takes backquotes as code."""
     app.connect("source-read", _fill)
     # Before napoleon, which takes a colon between single backquotes for a type.
     app.connect("autodoc-process-docstring", _as_code, priority=100)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: `<!-- ci: small -->` or `<!-- ci: skip, as ... -->` above a block says how CI runs it.
+#: `<!-- ci: small -->` or `<!-- ci: skip, as ... -->` above a block: how CI runs it.
 MARKERS = ("small", "skip")
 _FENCE = re.compile(
     r"^(?:<!-- ci: (?P<marker>\w+)[^>]*-->\n\n)?```(?P<language>[\w{}-]*)\n"

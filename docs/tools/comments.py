@@ -36,7 +36,9 @@ def comments(file: Path) -> dict[str, str]:
             said[key] = " ".join(" ".join(words).split())
     for key, line, _ in keys:
         if key not in said and first_on_line[line][0] != key:
-            said |= {key: text for text in _inherited(said, key)}
+            above = _nearest(said, key)
+            if above is not None:
+                said[key] = above
     return said
 
 
@@ -79,10 +81,9 @@ def _beside(lines: list[str], line: int, column: int) -> list[str]:
     return found
 
 
-def _inherited(said: dict[str, str], key: str) -> Iterator[str]:
+def _nearest(said: dict[str, str], key: str) -> str | None:
+    """The comment of the nearest table above a key that has one."""
     parts = key.split(".")[:-1]
-    while parts:
-        if ".".join(parts) in said:
-            yield said[".".join(parts)]
-            return
+    while parts and ".".join(parts) not in said:
         parts.pop()
+    return said.get(".".join(parts))

@@ -1,4 +1,4 @@
-"""The table of planted faults: those that there are, with the numbers of a self-test."""
+"""The table of planted faults: all that there are, with the numbers of a run."""
 
 import json
 from pathlib import Path

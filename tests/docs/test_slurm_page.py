@@ -1,4 +1,4 @@
-"""The script of the page on Slurm: stopped by a signal, it asks for a requeue and goes on."""
+"""The script of the page on Slurm: stopped, it asks for a requeue and goes on."""
 
 import os
 import re
