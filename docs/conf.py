@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -26,7 +27,7 @@ nb_ipywidgets_js: dict[str, object] = {}
 myst_heading_anchors = 3
 
 napoleon_use_rtype = False
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -34,10 +35,10 @@ autodoc_preserve_defaults = True
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 72
 
-# The notebook is run while the site is built, in the folder of the program.
+# The notebook is run while the site is built, in its own folder.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_merge_streams = True
 
 #: What takes the place of a line of a page.
@@ -45,9 +46,10 @@ _GENERATED = {"<!-- settings -->": "settings_page", "<!-- faults -->": "faults_p
 
 
 def _fill(app: Sphinx, page: str, source: list[str]) -> None:
+    """Puts tables that are made from the program into a page."""
     for line, module in _GENERATED.items():
         if f"\n{line}\n" in source[0]:
-            made = __import__(f"docs.tools.{module}", fromlist=["markdown"])
+            made = import_module(f"docs.tools.{module}")
             source[0] = source[0].replace(line, made.markdown())
 
 
@@ -58,12 +60,21 @@ _BACKQUOTED = re.compile(r"(?<![`:])`([^`]+)`(?!`)")
 def _as_code(
     app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]
 ) -> None:
+    """Marks what a docstring has between single backquotes as code."""
     text = _BACKQUOTED.sub(r"``\1``", "\n".join(lines))
     lines[:] = text.split("\n")
 
 
+def _keep_inside(app: Sphinx) -> None:
+    """Has myst-nb write below the doctrees, not beside the site."""
+    folder = str(Path(app.doctreedir) / "jupyter_execute")
+    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=folder)
+
+
 def setup(app: Sphinx) -> None:
-    """Fills in tables made from the program, and takes backquotes as code."""
+    """Connects the functions above."""
     app.connect("source-read", _fill)
+    # After myst-nb's own, which has the usual priority of 500.
+    app.connect("builder-inited", _keep_inside, priority=600)
     # Before napoleon, which takes a colon between single backquotes for a type.
     app.connect("autodoc-process-docstring", _as_code, priority=100)
