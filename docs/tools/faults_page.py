@@ -57,7 +57,7 @@ def _size(row: dict[str, Any] | None) -> str:
     if not row["caught"]:
         return "missed"
     if row["margin"] is None:
-        return "exact: any difference fails"
+        return "no number"
     return _two_digits(row["margin"])
 
 
