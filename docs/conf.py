@@ -4,6 +4,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -68,7 +69,9 @@ def _as_code(
 def _keep_inside(app: Sphinx) -> None:
     """Has myst-nb write below the doctrees, not beside the site."""
     folder = str(Path(app.doctreedir) / "jupyter_execute")
-    app.env.mystnb_config = app.env.mystnb_config.copy(output_folder=folder)
+    # An attribute that myst-nb adds, which Sphinx's own types don't know.
+    environment: Any = app.env
+    environment.mystnb_config = environment.mystnb_config.copy(output_folder=folder)
 
 
 def setup(app: Sphinx) -> None:
