@@ -2,11 +2,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-# Every version comes from pyproject.toml; torch goes in first and alone, so that
+# Every version comes from requirements.lock; torch goes in first and alone, so that
 # nothing that depends on it can pull another build.
-TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml)
+LOCK := requirements.lock
+TORCH := $(shell sed -n '/^torch==/p' $(LOCK))
+INSTALL := pip install -q --disable-pip-version-check -c $(LOCK)
 
-.PHONY: run test lint docs bench speed clean
+.PHONY: run test lint docs bench speed wheel wheel-check lock clean
 
 # make run ARGS="trainer.batch_size=4" overrides settings.
 run: $(VENV)/.run
@@ -31,15 +33,31 @@ bench: $(VENV)/.dev
 speed: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.asv.speed
 
+wheel: $(VENV)/.dev
+	$(BIN)/python -m build --wheel --outdir dist
+
+# The wheel, and all that it depends on, in an empty environment; used from elsewhere.
+wheel-check: $(VENV)/.dev
+	$(BIN)/python -m tests.wheel
+
+# New versions within the ranges of pyproject.toml, torch's as it is.
+lock:
+	$(PYTHON) -m venv --clear .lock
+	.lock/bin/pip install -q --disable-pip-version-check $(TORCH)
+	.lock/bin/pip install -q --disable-pip-version-check '.[dev]'
+	sed -n '/^#/p' $(LOCK) > .lock/new
+	.lock/bin/pip freeze --exclude hyco-migration | sed 's/+cpu$$//' >> .lock/new
+	mv .lock/new $(LOCK)
+
 clean:
 	rm -rf .asv $(VENV) data cache checkpoints runs site
 
-$(VENV)/.run: pyproject.toml
+$(VENV)/.run: pyproject.toml $(LOCK)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install -q --disable-pip-version-check -e .
+	$(BIN)/$(INSTALL) $(TORCH)
+	$(BIN)/$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev,docs]'
+	$(BIN)/$(INSTALL) -e '.[dev]'
 	touch $@

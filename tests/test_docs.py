@@ -68,8 +68,10 @@ def test_every_measuring_command_exists() -> None:
 
 
 def test_every_bridge_command_exists() -> None:
-    for page, command in _commands("python -m bridge "):
-        words = shlex.split(command)[3:]
+    for page, command in _commands("python -m bridge ") + _commands("bridge "):
+        words = shlex.split(command.replace("python -m bridge", "bridge", 1))[1:]
+        if words == ["--help"]:
+            continue
         for word in words[0].split("|"):
             assert word in COMMANDS, f"{page}: {command}"
         source = (ROOT / "bridge" / "cli" / f"{words[0].split('|')[0]}.py").read_text()
@@ -89,8 +91,9 @@ def test_every_bench_command_measures_something() -> None:
 
 
 def test_every_run_command_composes() -> None:
-    for page, command in _commands("python run.py "):
-        words = shlex.split(command)[2:]
+    installed = [c for c in _commands("hyco ") if "--config-dir" not in c[1]]
+    for page, command in _commands("python run.py ") + installed:
+        words = shlex.split(command.replace("python run.py", "hyco", 1))[1:]
         names = [w.split("=")[1] for w in words if w.startswith("--config-name=")]
         given = [w for w in words if not w.startswith("-")]
         overrides = [_first_value(w) for w in given] if "--multirun" in words else given

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from experiment.settings import check_settings
-from tests.helpers import composed, run_program
+from tests.helpers import composed, run_program, small
 
 
 @pytest.mark.slow
@@ -100,6 +100,30 @@ def test_what_is_wrong_outside_ends_with_one_message(
     assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "narrower",
+    (
+        "data.observations.space.box={x: [1.0, 2.0]}",
+        "data.observations={space: {box: {x: [1.0, 2.0]}}}",
+    ),
+)
+def test_a_box_that_hydra_would_merge_is_refused(tmp_path: Path, narrower: str) -> None:
+    """y of the first box would still be there; not so where it is removed as told."""
+    both = "data.observations.space={kind: box, box: {x: [0.0, 4.0], y: [0.0, 2.0]}}"
+    done = run_program(tmp_path, both, narrower, "general.mode=physicl")
+    assert done.returncode == 2
+    assert (
+        f"`{narrower}` leaves out y, which is still there: Hydra merges a table into"
+        " the one of the configuration. For x alone add"
+        " `~data.observations.space.box.y`;"
+    ) in done.stderr
+    away = "~data.observations.space.box.y"
+    done = run_program(tmp_path, both, narrower, away, "general.mode=physicl")
+    assert "`general.mode`" in done.stderr and "leaves out" not in done.stderr
+    settings = small(tmp_path, both, narrower, away)
+    assert settings.data.observations.space.box == {"x": (1.0, 2.0)}
+
+
 @pytest.mark.slow
 def test_parameters_of_imported_data_have_no_truth(burgers_folder: Path) -> None:
     """Scenes of other PhiFlow code: they say nothing of the PDE that made them."""
@@ -162,3 +186,22 @@ def test_a_test_simulation_that_was_trained_on_is_warned_about(tmp_path: Path) -
     done = run_program(tmp_path, "general.tasks=[generate]", "evaluation.test_sim=[0]")
     assert done.returncode == 0, done.stderr
     assert "not of unseen data" in " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ("basic", "joblib", "submitit_local"))
+def test_a_run_of_several_that_fails_is_not_lost(tmp_path: Path, launcher: str) -> None:
+    """A launcher's workers are processes of their own."""
+    if launcher != "basic":
+        pytest.importorskip(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher")
+    done = run_program(
+        tmp_path,
+        "--multirun",
+        f"hydra/launcher={launcher}",
+        "general.mode=synthetic,physicl",
+        "general.tasks=[generate]",
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert '`general.mode` is "physicl"; allowed: ' in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "data" / "sim_000003").is_dir()

@@ -14,7 +14,7 @@ from tests.helpers import ROOT, command
 def without_legacy(folder: Path) -> Path:
     """A copy of the program as it is, but for `legacy/`."""
     copy = folder / "program"
-    for name in ("experiment", "phiml_port", "bridge", "conf"):
+    for name in ("experiment", "phiml_port", "bridge", "hyco", "conf"):
         shutil.copytree(
             ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__")
         )

@@ -1,18 +1,24 @@
 """Installs one commit for asv: `python benchmarks/asv/install.py CHECKOUT`.
 
 Needs the standard library only: asv runs it in an environment that has nothing else
-yet. Every version is that of the commit's own `pyproject.toml`.
+yet. Every version is that of the commit's own `requirements.lock`, or, of commits that
+have none, of its `pyproject.toml`.
 """
 
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 #: The extra that the JAX sides need; commits before it do without.
 EXTRA = "jax"
+#: Exact versions of everything, a constraints file of pip.
+LOCK = "requirements.lock"
+_TORCH = r"torch(?![\w.-])"
+_LISTED = "dependencies"
 
 
 class InstallError(Exception):
@@ -45,19 +51,24 @@ def project_of(checkout: Path) -> dict[str, Any]:
         ) from None
 
 
-def torch_pin(project: dict[str, Any]) -> str:
+def torch_pin(required: Sequence[str], where: str) -> str:
     """The one exact requirement of torch, as in `torch==1.2.3`.
+
+    Args:
+        required: The requirements.
+        where: What they are called in messages.
 
     Raises:
         InstallError: There is none, more than one, or it isn't exact.
     """
-    required = [str(r).replace(" ", "") for r in project.get("dependencies", [])]
-    found = [r for r in required if re.match(r"torch(?![\w.-])", r)]
+    found = [
+        r for r in (str(r).replace(" ", "") for r in required) if re.match(_TORCH, r)
+    ]
     if len(found) != 1 or not re.fullmatch(r"torch==[\w.+!]+", found[0]):
         raise InstallError(
-            f"`dependencies` asks for torch as {found}; expected one exact version, as"
+            f"`{where}` asks for torch as {found}; expected one exact version, as"
             ' in "torch==1.2.3": any other request may fetch a build for GPUs; pin it'
-            " in `pyproject.toml`, or leave this commit out of the run"
+            f" in `{LOCK}`, or leave this commit out of the run"
         )
     return found[0]
 
@@ -65,9 +76,15 @@ def torch_pin(project: dict[str, Any]) -> str:
 def requests(checkout: Path) -> list[list[str]]:
     """What to ask of `pip install`, in order: torch alone, then the commit itself."""
     project = project_of(checkout)
+    lock = checkout / LOCK
+    if lock.exists():
+        pinned = lock.read_text(encoding="utf-8").splitlines()
+        torch, constraint = torch_pin(pinned, LOCK), ["--constraint", str(lock)]
+    else:
+        torch, constraint = torch_pin(project.get("dependencies", ()), _LISTED), []
     extra = f"[{EXTRA}]" if EXTRA in project.get("optional-dependencies", {}) else ""
-    # Editable, because the commit's `conf/` lies beside its packages.
-    return [[torch_pin(project)], ["--editable", f"{checkout}{extra}"]]
+    # Editable, as the benchmarks run `run.py`, which lies beside the packages.
+    return [[*constraint, torch], [*constraint, "--editable", f"{checkout}{extra}"]]
 
 
 def main(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from bridge.cli import bench, promote, rollback, selftest, settings, status, verify
 from bridge.harness.errors import HarnessError, load_object
@@ -23,11 +24,12 @@ def main() -> int:
     """Runs one command; 2 if its arguments or files don't fit."""
     parser = argparse.ArgumentParser(prog="python -m bridge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    project = Project.find()
-    for name, module in COMMANDS.items():
-        module.add_arguments(commands.add_parser(name, help=module.HELP), project)
-    options = parser.parse_args()
+    project = Project(Path())
     try:
+        project = Project.find()
+        for name, module in COMMANDS.items():
+            module.add_arguments(commands.add_parser(name, help=module.HELP), project)
+        options = parser.parse_args()
         return COMMANDS[options.command].run(options, project)
     except HarnessError as error:
         return _end(error, error.status)

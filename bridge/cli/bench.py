@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
         early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         early.add_argument("--cases", default=project.table.get("bench"))
         path = early.parse_known_args(sys.argv[2:])[0].cases
+        if path is None and not {"-h", "--help"} & {*sys.argv}:
+            project.setting("bench")
         if path is not None:
             command = _command(path)
             command.add_arguments(parser)
@@ -32,8 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
 
 def run(options: argparse.Namespace, project: Project) -> int:
     """0; 1 if a judged side is slower than the control; 2 if nothing was compared."""
-    if options.cases is None:
-        project.setting("bench")
     return options.bench.run(options)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from bridge.harness.errors import write_file
+from bridge.harness.errors import check_folder, write_file
 from bridge.harness.evidence import write_evidence
 from bridge.harness.ladder import (
     CaseResult,
@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
 def run(options: argparse.Namespace, project: Project) -> int:
     """0 if every case passes, 1 for a failure, 2 if something was not judged."""
     ladders = project.chosen(options.ladder)
+    if any(ladder.name in project.ladders for ladder in ladders.values()):
+        # Said before the minutes that a ladder takes.
+        check_folder(project.evidence)
     project.prepare()
     every: list[CaseResult] = []
     for ladder in ladders.values():

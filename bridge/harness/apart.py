@@ -6,7 +6,6 @@ that is compiled, and a ladder compiles dozens.
 
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 from types import TracebackType
 
 from bridge.harness.ladder import CaseResult, run_ladder
@@ -25,7 +24,7 @@ class Apart:
     """
 
     def __init__(self, project: Project, tasks: int = TASKS) -> None:
-        self._root = project.root
+        self._project = project
         # Spawned, as a process that has differentiated anything can't be forked.
         self._pool = ProcessPoolExecutor(
             1, get_context("spawn"), max_tasks_per_child=tasks
@@ -38,7 +37,7 @@ class Apart:
             ladder: Its name, or `module:object`.
             case: Its number among the ladder's.
         """
-        return self._pool.submit(_run, self._root, ladder, case, None).result()
+        return self._pool.submit(_run, self._project, ladder, case, None).result()
 
     def plant(self, ladder: str, *, fault: int) -> CaseResult:
         """A ladder with one of its faults in it.
@@ -47,7 +46,7 @@ class Apart:
             ladder: Its name, or `module:object`.
             fault: Its number among the ladder's.
         """
-        return self._pool.submit(_run, self._root, ladder, None, fault).result()
+        return self._pool.submit(_run, self._project, ladder, None, fault).result()
 
     def __enter__(self) -> "Apart":
         return self
@@ -61,8 +60,9 @@ class Apart:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _run(root: Path, name: str, case: int | None, number: int | None) -> CaseResult:
-    project = Project.find(root)
+def _run(
+    project: Project, name: str, case: int | None, number: int | None
+) -> CaseResult:
     project.prepare()
     ladder = project.ladder(name)
     if number is None:

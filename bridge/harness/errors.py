@@ -38,6 +38,23 @@ def load_object(path: str) -> Any:
     return getattr(module, name)
 
 
+def check_folder(folder: Path) -> None:
+    """Makes a folder if it isn't there, and sees that files can be written to it.
+
+    Raises:
+        HarnessError: They can't.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HarnessError(
+            f"can't write to the folder `{folder}`: {error.strerror or error}; start"
+            " this command in a folder that you may write to"
+        ) from error
+
+
 def write_file(path: Path, text: str) -> None:
     """Writes a file whole, or leaves what was there untouched.
 

@@ -67,14 +67,14 @@ def write_evidence(project: Project, name: str, results: Sequence[CaseResult]) -
             for r in results
         ],
     }
-    path = project.folder("evidence") / f"{name}.json"
+    path = project.evidence / f"{name}.json"
     write_file(path, json.dumps(content, indent=2) + "\n")
     return path
 
 
 def promotion_blockers(project: Project, name: str) -> list[str]:
     """Why the evidence for a ladder is not enough, a sentence each."""
-    path = project.folder("evidence") / f"{name}.json"
+    path = project.evidence / f"{name}.json"
     command = f"run `python -m bridge verify {name}`"
     try:
         stored = json.loads(path.read_text())

@@ -14,6 +14,13 @@ switches = "conf/migration"            # folder of the presets
 [tool.bridge.presets]                  # in order: ladders to pass for each
 legacy = []
 step1 = ["step1"]
+
+A package that ships this file as `bridge/pyproject.toml` has its table everywhere; what
+lies elsewhere there than in the checkout, and what it doesn't have:
+
+[tool.bridge.installed]
+switches = "mypackage/conf/migration"  # from the folder that the packages lie in
+without = ["bench"]
 """
 
 import tomllib
@@ -26,41 +33,70 @@ from typing import Any
 from bridge.harness.errors import HarnessError, load_object
 from bridge.harness.ladder import Ladder
 
+_CHECKOUT = Path(__file__).parents[2]
+#: There in a wheel only.
+_SHIPPED = Path(__file__).parents[1] / "pyproject.toml"
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """The content of a file with a table `[tool.bridge]`; None for any other.
+
+    Raises:
+        HarnessError: The file is no TOML.
+    """
+    if not file.is_file():
+        return None
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HarnessError(f"`{file}` is no valid TOML: {error}; repair it") from error
+    return content if "bridge" in content.get("tool", {}) else None
+
+
+def _pins(content: Mapping[str, Any]) -> Sequence[str]:
+    return content.get("project", {}).get("dependencies", ())
+
 
 @dataclass(frozen=True)
 class Project:
     """What a `pyproject.toml` says of the pairs in its project.
 
     Attributes:
-        root: The folder of the file.
+        root: The folder of the file; of the packages, where they were installed.
         table: Its table `[tool.bridge]`.
         pins: Its dependencies, as they stand there.
+        installed_for: The folder that results are written to if the packages were
+            installed, which are never changed; else None.
     """
 
     root: Path
     table: Mapping[str, Any] = field(default_factory=dict)
     pins: Sequence[str] = ()
+    installed_for: Path | None = None
 
     @staticmethod
     def find(start: Path | None = None) -> "Project":
         """The project of the nearest `pyproject.toml` with a table `[tool.bridge]`.
 
-        Looked for in a folder and those above it, then where this program is.
+        Looked for in a folder and those above it, then where this program is, last in
+        the package that this program was installed with.
 
         Args:
             start: The first folder; the current one by default.
         """
         first = (start or Path.cwd()).resolve()
-        for folder in (first, *first.parents, Path(__file__).parents[2]):
-            file = folder / "pyproject.toml"
-            if not file.is_file():
-                continue
-            content = tomllib.loads(file.read_text())
-            if "bridge" not in content.get("tool", {}):
-                continue
-            pins = content.get("project", {}).get("dependencies", ())
-            return Project(folder, content["tool"]["bridge"], pins)
-        return Project(first)
+        for folder in (first, *first.parents, _CHECKOUT):
+            content = _read(folder / "pyproject.toml")
+            if content is not None:
+                return Project(folder, content["tool"]["bridge"], _pins(content))
+        content = _read(_SHIPPED)
+        if content is None:
+            return Project(first)
+        table = dict(content["tool"]["bridge"])
+        changes = dict(table.pop("installed", {}))
+        lacking = changes.pop("without", ())
+        table = {k: v for k, v in (table | changes).items() if k not in lacking}
+        return Project(_CHECKOUT, table, _pins(content), first)
 
     def setting(self, key: str) -> Any:
         """The value of a key.
@@ -69,6 +105,11 @@ class Project:
             HarnessError: It isn't there.
         """
         if key not in self.table:
+            if self.installed_for is not None:
+                raise HarnessError(
+                    f"`{key}` is not part of the installed package, only of its source:"
+                    " run this command in a checkout"
+                )
             raise HarnessError(
                 f"`{key}` is missing in the table [tool.bridge] of"
                 f" `{self.root / 'pyproject.toml'}`"
@@ -78,6 +119,11 @@ class Project:
     def folder(self, key: str) -> Path:
         """The folder that a key names."""
         return self.root / self.setting(key)
+
+    @property
+    def evidence(self) -> Path:
+        """The folder of the evidence, which results are written to."""
+        return (self.installed_for or self.root) / self.setting("evidence")
 
     @property
     def default_file(self) -> Path:

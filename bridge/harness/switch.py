@@ -40,13 +40,26 @@ def choose_preset(project: Project, preset: str) -> str:
 
     Returns:
         The lines that changed, as `-old` and `+new`; empty if none did.
+
+    Raises:
+        HarnessError: The default is a file of an installed package.
     """
     path = project.default_file
+    _refuse_installed(project, preset)
     before = path.read_text()
     after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
     write_file(path, after)
     lines = zip(before.splitlines(), after.splitlines(), strict=True)
     return "\n".join(f"-{old}\n+{new}" for old, new in lines if old != new)
+
+
+def _refuse_installed(project: Project, preset: str) -> None:
+    if project.installed_for is not None:
+        raise HarnessError(
+            f"`{project.default_file}` belongs to an installed package, which isn't"
+            f" changed. Choose the preset {preset} for each run (as"
+            f" `migration={preset}`), or change the default in a checkout."
+        )
 
 
 def promote(project: Project, preset: str) -> str:
@@ -58,6 +71,7 @@ def promote(project: Project, preset: str) -> str:
     Raises:
         HarnessError: Says what is missing.
     """
+    _refuse_installed(project, preset)
     order = list(project.presets)
     needed = [n for p in order[: order.index(preset) + 1] for n in project.presets[p]]
     blockers = [b for name in needed for b in promotion_blockers(project, name)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.harness import Row
 from experiment.settings import SIDES, Settings, implementation
+from experiment.system import resource
 
 _ROOT = Path(__file__).parents[2]
 
@@ -41,7 +42,7 @@ def rows(
 
 @cache
 def _known_differences() -> str:
-    return (_ROOT / "docs" / "known_differences.md").read_text()
+    return resource("docs/known_differences.md").read_text(encoding="utf-8")
 
 
 def _source(settings: Settings, component: str) -> str:

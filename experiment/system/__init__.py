@@ -21,6 +21,7 @@ from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.memory import memory_limit
 from experiment.system.process import keep_freed_memory
 from experiment.system.progress import Bar, Progress
+from experiment.system.resources import resource
 from experiment.system.types import (
     STRICT,
     Count,
@@ -57,6 +58,7 @@ __all__ = [
     "one_of",
     "open_arrays",
     "read_facts",
+    "resource",
     "save_arrays",
     "spelling_hint",
     "sync_folder",

@@ -19,11 +19,12 @@ def project(text: str, folder: Path) -> Path:
 
 def test_torch_goes_in_first_alone_and_exact() -> None:
     torch, commit = requests(ROOT)
-    assert len(torch) == 1 and re.fullmatch(r"torch==\d+\.\d+\.\d+", torch[0])
-    assert commit == ["--editable", f"{ROOT}[jax]"]
+    lock = ["--constraint", str(ROOT / "requirements.lock")]
+    assert torch[:-1] == lock and re.fullmatch(r"torch==\d+\.\d+\.\d+", torch[-1])
+    assert commit == [*lock, "--editable", f"{ROOT}[jax]"]
 
 
-def test_a_commit_without_the_extra_goes_in_without(tmp_path: Path) -> None:
+def test_a_commit_without_extra_and_lock_goes_in_without(tmp_path: Path) -> None:
     checkout = project('[project]\ndependencies = ["torch == 1.2.3"]\n', tmp_path)
     assert requests(checkout) == [["torch==1.2.3"], ["--editable", str(checkout)]]
 
@@ -44,7 +45,16 @@ def test_a_commit_without_the_extra_goes_in_without(tmp_path: Path) -> None:
 )
 def test_any_other_request_for_torch_is_refused(asked: list[str]) -> None:
     with pytest.raises(InstallError, match="expected one exact version.*pin it"):
-        torch_pin({"dependencies": asked})
+        torch_pin(asked, "dependencies")
+
+
+def test_a_range_is_refused_where_the_lock_has_no_torch(tmp_path: Path) -> None:
+    checkout = project('[project]\ndependencies = ["torch>=2.13,<2.14"]\n', tmp_path)
+    with pytest.raises(InstallError, match="`dependencies` asks for torch"):
+        requests(checkout)
+    (checkout / "requirements.lock").write_text("# Pins.\nnumpy==2.4.6\n")
+    with pytest.raises(InstallError, match="`requirements.lock` asks for torch"):
+        requests(checkout)
 
 
 @pytest.mark.parametrize(

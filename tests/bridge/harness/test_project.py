@@ -1,10 +1,14 @@
 """A project's table `[tool.bridge]`, and files that are written whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bridge.harness import HarnessError, Project, load_object, write_file
+from bridge.harness.errors import check_folder
+from bridge.harness.evidence import write_evidence
+from bridge.harness.switch import default_preset, promote, rollback
 from tests.bridge.harness import toy
 
 TABLE = """
@@ -34,6 +38,66 @@ def test_the_nearest_table_counts(tmp_path: Path) -> None:
 
 def test_elsewhere_it_is_this_projects() -> None:
     assert list(Project.find(Path("/")).ladders)[0] == "step1"
+
+
+INSTALLED = (
+    TABLE
+    + """
+evidence = "evidence"
+switches = "conf"
+bench = "tests.bridge.harness.toy:CASES"
+[tool.bridge.presets]
+old = []
+new = ["toy"]
+[tool.bridge.installed]
+switches = "package/conf"
+without = ["bench"]
+"""
+)
+
+
+def test_an_installed_project_is_found_anywhere_and_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`site` is where packages are installed, `work` the user's folder."""
+    site, work = tmp_path / "site", tmp_path / "work"
+    for folder in (site / "bridge", site / "package" / "conf", work):
+        folder.mkdir(parents=True)
+    (site / "bridge" / "pyproject.toml").write_text(INSTALLED)
+    default = site / "package" / "conf" / "current.yaml"
+    default.write_text("defaults:\n  - old\n")
+    monkeypatch.setattr("bridge.harness.project._CHECKOUT", site)
+    shipped = site / "bridge" / "pyproject.toml"
+    monkeypatch.setattr("bridge.harness.project._SHIPPED", shipped)
+    found = Project.find(work)
+    assert found.default_file == default and default_preset(found) == "old"
+    path = write_evidence(replace(found, table={**found.table, "reads": []}), "toy", [])
+    assert path == work / "evidence" / "toy.json" and path.is_file()
+    with pytest.raises(HarnessError, match="not part of the installed package"):
+        found.setting("bench")
+    with pytest.raises(HarnessError, match="isn't changed. Choose the preset new"):
+        promote(found, "new")
+    default.write_text("defaults:\n  - new\n")
+    with pytest.raises(HarnessError, match="isn't changed. Choose the preset old"):
+        rollback(found, "new")
+    assert default.read_text() == "defaults:\n  - new\n"
+    # A project of the user's own goes first; in a checkout nothing is left out.
+    assert project(work).installed_for is None
+    assert project(tmp_path, INSTALLED).folder("switches") == tmp_path / "conf"
+    assert "bench" in Project.find(tmp_path).table
+
+
+def test_a_table_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"pyproject.toml` is no valid TOML.*repair"):
+        project(tmp_path, "[tool.bridge")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    check_folder(tmp_path / "new" / "evidence")
+    assert list((tmp_path / "new" / "evidence").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HarnessError, match="can't write to the folder .*/file"):
+        check_folder(tmp_path / "file")
 
 
 def test_a_ladder_by_its_path(tmp_path: Path) -> None:

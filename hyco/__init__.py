@@ -1,0 +1,1 @@
+"""The program `hyco`: where Hydra ends."""
