@@ -14,6 +14,7 @@ from bridge.harness import (
     error_of,
     exact,
     failed,
+    not_judged,
     passed,
     rms,
 )
@@ -40,7 +41,11 @@ class Limits:
 
 def judged(pair: Pair, observe: Observe, limits: Limits) -> Findings:
     """Compares all that is looked at; names the cause of the first that is off."""
-    control = undone(observe(pair, pair.control, None), None)
+    try:
+        control = undone(observe(pair, pair.control, None), None)
+    except Exception as error:
+        yield not_judged("control", f"the control raised {_words(error)}")
+        return
     candidate = undone(observe(pair, pair.candidate, None), None)
     oracle = undone(observe(pair, pair.oracle, None), None)
     again = [undone(observe(pair, pair.control, s), s) for s in pair.symmetries]
@@ -127,6 +132,10 @@ def _rounding(
                 error = error_of(real(other[name]), real(value), scale)
                 largest[kind] = max(largest.get(kind, 0.0), error)
     return largest
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _absent(name: str, candidate: np.ndarray, control: np.ndarray) -> Finding:

@@ -1,5 +1,6 @@
 """Both sides of a migration, built from the same seed and given the same weights."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -25,9 +26,10 @@ Observe = Callable[["Pair", Subject, Symmetry | None], Mapping[str, Seen]]
 class SideError(Exception):
     """A side can't be judged, or is wrong before a number was compared."""
 
-    def __init__(self, side: str, message: str) -> None:
+    def __init__(self, side: str, message: str, lacking: bool = False) -> None:
         super().__init__(message)
         self.side = side
+        self.lacking = lacking
 
 
 class Pair:
@@ -108,9 +110,11 @@ class Pair:
         try:
             built = self.side(name).build()
         except Exception as error:
-            raise SideError(
-                name, f"`build` of the {name} raised {type(error).__name__}: {error}"
-            ) from error
+            text = f"`build` of the {name} raised {type(error).__name__}: {error}"
+            lacking = _lacks_device(error)
+            if lacking:
+                text += "; it needs a CUDA device, and there is none here"
+            raise SideError(name, text, lacking) from error
         try:
             return make_subject(self.side(name), built, self.terms, precision)
         except Exception as error:
@@ -284,3 +288,10 @@ class Pair:
         subject = self.one("control", self.oracle.precision)
         defect.plant(subject)
         return subject
+
+
+def _lacks_device(error: Exception) -> bool:
+    """Whether a side failed for want of a device."""
+    torch = sys.modules.get("torch")
+    none = torch is not None and not torch.cuda.is_available()
+    return none and any(word in str(error) for word in ("CUDA", "cuda", "NVIDIA"))

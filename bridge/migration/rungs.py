@@ -29,10 +29,10 @@ def sides_rung(pair: Pair) -> Findings:
     try:
         pair.build()
     except SideError as error:
-        if error.side == "candidate":
+        if error.side == "candidate" and not error.lacking:
             yield failed("candidate", "structure", str(error))
         else:
-            yield not_judged("control", str(error))
+            yield not_judged(error.side, str(error))
         return
     left, right = pair.control, pair.candidate
     if left.object is right.object:
@@ -62,6 +62,13 @@ def sides_rung(pair: Pair) -> Findings:
     extra_left, extra_right = (getattr(s, "extra_state", dict)() for s in (left, right))
     if extra_left != extra_right and not pair.migration.candidate.rename:
         yield failed("state that is no array", "exact", f"{extra_left}, {extra_right}")
+    if pair.migration.applies("R3"):
+        try:
+            forward(pair, left, None)
+        except Exception as error:
+            hint = f"the control raised {type(error).__name__}: {error}"
+            yield not_judged("a call of the control", hint)
+            return
     if pair.map.leaves == {}:
         yield passed("no leaves on either side")
 

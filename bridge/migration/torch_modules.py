@@ -1,6 +1,8 @@
 """torch modules as subjects: compiled, wrapped, complex, or a PhiML network's."""
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -130,27 +132,34 @@ class TorchSubject:
         return self.changes.output(inputs, output)
 
     def _plain_call(self, inputs: list[Any]) -> Any:
-        if not self.side.layout:
+        with self._precision_of_phiml():
+            if self.side.layout:
+                return self._phiml_call(inputs)
             call = self.side.call
             return call(self.object, *inputs) if call else self.object(*inputs)
+
+    def _precision_of_phiml(self) -> AbstractContextManager[Any]:
+        """PhiML casts what its networks are given to a precision of its own."""
+        if "phiml" not in sys.modules or self.precision is None:
+            return nullcontext()
+        from phiml import math
+
+        return math.precision(64 if self.precision == "float64" else 32)
+
+    def _phiml_call(self, inputs: list[Any]) -> Any:
         from phiml import math
 
         from bridge.convert import to_phiml, to_torch
 
-        bits = 64 if self.precision == "float64" else 32
-        with math.precision(bits):
-            given = [
-                to_phiml(t, self.side.layout, boundary="migration") for t in inputs
-            ]
-            call = self.side.call or math.native_call
-            output = call(self.object, *given)
-            layout = self.side.output_layout or self.side.layout
-            if isinstance(output, math.Tensor):
-                return to_torch(output, layout, boundary="migration")
-            return {
-                k: to_torch(v, layout, boundary="migration")
-                for k, v in flatten_phiml(output).items()
-            }
+        given = [to_phiml(t, self.side.layout, boundary="migration") for t in inputs]
+        output = (self.side.call or math.native_call)(self.object, *given)
+        layout = self.side.output_layout or self.side.layout
+        if isinstance(output, math.Tensor):
+            return to_torch(output, layout, boundary="migration")
+        return {
+            name: to_torch(value, layout, boundary="migration")
+            for name, value in flatten_phiml(output).items()
+        }
 
     def _loss_of(self, inputs: list[Any], targets: Sequence[np.ndarray]) -> Any:
         if self._loss is None:
