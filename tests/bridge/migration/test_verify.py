@@ -41,7 +41,7 @@ class Spectral(nn.Module):
         self.gelu, self.kind = gelu, norm
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        modes = torch.fft.rfft(x, norm=self.kind)[..., :2]
+        modes = torch.fft.rfft(x, norm="ortho")[..., :2]
         mixed = torch.einsum("bixk,iok->boxk", modes, self.weight)
         return self.gelu(torch.fft.irfft(mixed, n=x.shape[-1], norm=self.kind)) + x
 
