@@ -32,8 +32,13 @@ from experiment.system import (
 # PhiML compiles with torch.jit.trace, which torch 2.13 calls deprecated.
 warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
 
-#: Tables by axis. What an override leaves out of one of these, Hydra keeps.
-_BY_AXIS = ("model.physical.domain", "model.physical.resolution")
+_GRID = ("model.physical.domain", "model.physical.resolution")
+#: Tables by axis, each with all that lose an axis together. What an override leaves out
+#: of one of these, Hydra keeps.
+_BY_AXIS = {
+    **dict.fromkeys(_GRID, _GRID),
+    "data.observations.space.box": ("data.observations.space.box",),
+}
 #: What went wrong outside, a run each (a multirun has several).
 _FAILED: list[UserError] = []
 
@@ -78,7 +83,8 @@ def _refuse_merged(config: DictConfig, given: list[str]) -> None:
             there = OmegaConf.select(config, table) or {}
             kept = [a for a in there if a not in axes and f"{table}.{a}" not in meant]
             if table in _BY_AXIS and axes and kept:
-                away = " ".join(f"~{above}.{a}" for a in kept for above in _BY_AXIS)
+                tables = _BY_AXIS[table]
+                away = " ".join(f"~{above}.{a}" for a in kept for above in tables)
                 raise SettingsError(
                     f"`{override.input_line}` leaves out {', '.join(kept)}, which is"
                     f" still there: Hydra merges a table into the one of the"

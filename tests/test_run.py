@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from experiment.settings import check_settings
-from tests.helpers import composed, run_program
+from tests.helpers import composed, run_program, small
 
 
 @pytest.mark.slow
@@ -98,6 +98,30 @@ def test_what_is_wrong_outside_ends_with_one_message(
     assert message in done.stderr
     assert done.stderr.count("error:") == 1
     assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "narrower",
+    (
+        "data.observations.space.box={x: [1.0, 2.0]}",
+        "data.observations={space: {box: {x: [1.0, 2.0]}}}",
+    ),
+)
+def test_a_box_that_hydra_would_merge_is_refused(tmp_path: Path, narrower: str) -> None:
+    """y of the first box would still be there; not so where it is removed as told."""
+    both = "data.observations.space={kind: box, box: {x: [0.0, 4.0], y: [0.0, 2.0]}}"
+    done = run_program(tmp_path, both, narrower, "general.mode=physicl")
+    assert done.returncode == 2
+    assert (
+        f"`{narrower}` leaves out y, which is still there: Hydra merges a table into"
+        " the one of the configuration. For x alone add"
+        " `~data.observations.space.box.y`;"
+    ) in done.stderr
+    away = "~data.observations.space.box.y"
+    done = run_program(tmp_path, both, narrower, away, "general.mode=physicl")
+    assert "`general.mode`" in done.stderr and "leaves out" not in done.stderr
+    settings = small(tmp_path, both, narrower, away)
+    assert settings.data.observations.space.box == {"x": (1.0, 2.0)}
 
 
 @pytest.mark.slow

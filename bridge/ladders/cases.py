@@ -36,6 +36,7 @@ class CaseName:
     `diffusion` is `model.physical.pde_params.diffusion`; empty, the experiment's own.
     `observed` is empty if all was; else `data.observations.initial` of a case with gaps
     in time and space, and noise.
+    `coarsening` is `trainer.physical.coarsening`; the grid has as many times the cells.
     `also` are further settings, `key=value`.
     """
 
@@ -46,6 +47,7 @@ class CaseName:
     periodic: bool = True
     diffusion: str = ""
     observed: str = ""
+    coarsening: int = 1
     also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -54,6 +56,7 @@ class CaseName:
         )
         extras += f"-{self.diffusion}" if self.diffusion else ""
         extras += f"-observed-{self.observed}" if self.observed else ""
+        extras += f"-coarse-{self.coarsening}" if self.coarsening > 1 else ""
         extras += "".join(f"-{key.partition('=')[2]}" for key in self.also)
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
@@ -80,11 +83,15 @@ def case_settings(name: CaseName) -> Settings:
         overrides.append(f"{physics}.pde_params.diffusion={name.diffusion}")
     if name.observed:
         overrides += observed.overrides(name.observed)
+    overrides.append(f"trainer.physical.coarsening={name.coarsening}")
     overrides += name.also
     with initialize_config_dir(str(_CONF), version_base="1.3"):
         base = compose(name.experiment)
         axes = base.model.physical.domain
-        overrides += [f"{physics}.resolution.{axis}={sizes[axis]}" for axis in axes]
+        overrides += [
+            f"{physics}.resolution.{axis}={sizes[axis] * name.coarsening}"
+            for axis in axes
+        ]
         fields = sorted(base.data.fields, reverse=True)
         overrides.append(f"data.fields=[{','.join(fields)}]")
         config = compose(name.experiment, overrides)

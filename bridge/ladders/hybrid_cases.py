@@ -180,6 +180,7 @@ class HybridCase(PhysicsCase):
         kind: type[HybridReference] = HybridReference,
         *,
         masked: bool = True,
+        fault: Mapping[str, bool] | None = None,
     ) -> Recording:
         """The reference's training.
 
@@ -187,6 +188,7 @@ class HybridCase(PhysicsCase):
             starts: Initial states of every cycle.
             kind: Another reference, for a counterfactual.
             masked: Whether it knows what was not observed.
+            fault: Of the way to a coarse grid, see `Between`.
         """
         hybrid = self.settings.trainer.hybrid
         epochs = hybrid.warm_up_epochs + hybrid.cycles * hybrid.epochs
@@ -203,7 +205,7 @@ class HybridCase(PhysicsCase):
             build.build_model(settings),
             windows,
             settings,
-            {k: self.control(regularisation=None) for k in (REAL, INTERACTION)},
+            {kind: self._physical(fault or {}) for kind in (REAL, INTERACTION)},
             ranges=parameter_ranges(settings),
         )
         reference.cycles(starts)
@@ -212,16 +214,21 @@ class HybridCase(PhysicsCase):
         curves = _curves(*losses, terms, reference.known)
         return Recording(reference.handed, curves, reference.losses)
 
+    def _physical(self, fault: Mapping[str, bool]) -> Any:
+        if self.name.coarsening > 1:
+            return self.coarse_reference(**fault)
+        return self.control(regularisation=None)
+
     def initial_states(self, cycle: int) -> np.ndarray:
         """Initial states of a cycle `(simulation, x, y, ..., vector)`, drawn here."""
         settings = self.settings
         share = settings.trainer.hybrid.alpha * len(settings.trainer.train_sim)
         count = settings.trainer.hybrid.trajectories or max(1, round(share))
         first = settings.data.num_simulations + cycle * count
-        shape = (*self.equation.resolution.values(), -1)
-        states = []
+        equation, states = settings.model.physical, []
+        shape = (*equation.resolution.values(), -1)
         for number in range(first, first + count):
-            fields = self.equation.initial_state(settings.data.seed, number)
+            fields = equation.initial_state(settings.data.seed, number)
             columns = [fields[n].reshape(shape) for n in settings.data.fields]
             states.append(np.concatenate(columns, -1))
         return np.stack(states).astype(settings.general.precision)

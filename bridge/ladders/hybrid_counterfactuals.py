@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from bridge.harness import Counterfactuals
+from bridge.ladders.coarse import CONSTANT, EVERY_SECOND
 from bridge.ladders.hybrid_cases import CYCLES, HybridCase, Recording
 from bridge.ladders.hybrid_reference import INTERACTION, HybridReference
 from bridge.ladders.observed import IGNORED, ON_GENERATED, cells_of, with_holes
@@ -23,6 +24,11 @@ def of_cycles(
     """What `take` reads off a training with wrong terms, of either model or of both."""
     if case.name.observed:
         return {n: lambda n=n: take(_masked(case, n)) for n in (IGNORED, ON_GENERATED)}
+    if case.name.coarsening > 1:
+        return {
+            EVERY_SECOND: lambda: take(_coarse(case, "picked")),
+            CONSTANT: lambda: take(_coarse(case, "constant")),
+        }
     models = [tuple(_OTHER), *((model,) for model in _OTHER)]
     return {
         f"{name} ({', '.join(some)})": lambda n=name, s=some: take(_with(case, n, s))
@@ -47,6 +53,12 @@ def _with(case: HybridCase, name: str, models: tuple[str, ...]) -> Recording:
 
     starts = [case.initial_states(cycle) for cycle in range(CYCLES)]
     return case.reference(starts, Faulty)
+
+
+@lru_cache(maxsize=2)
+def _coarse(case: HybridCase, fault: str) -> Recording:
+    starts = [case.initial_states(cycle) for cycle in range(CYCLES)]
+    return case.reference(starts, fault={fault: True})
 
 
 @lru_cache(maxsize=2)

@@ -1,12 +1,13 @@
 """Physical models and the learning of their parameters, P1 to P4."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from bridge.harness import (
     Fault,
-    Finding,
     Findings,
     Ladder,
     Rung,
@@ -20,13 +21,14 @@ from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import (
     TRUNCATED,
+    of_coarse,
     of_observed_loss,
     of_terms,
     truncated,
     variants,
 )
 from experiment.settings import parameter_ranges
-from experiment.training import PhysicalLearner
+from experiment.training import Unbounded
 
 #: Windows, steps and cells of a loss, in round numbers.
 _OF_A_LOSS = 10_000
@@ -34,38 +36,48 @@ _OF_A_LOSS = 10_000
 
 def step_rung(case: PhysicsCase) -> Findings:
     """One step from several states at once."""
-    yield _rolled(case, 2)
+    yield from _rolled(case, 2)
 
 
 def rollout_rung(case: PhysicsCase) -> Findings:
     """A whole trajectory from several states at once."""
-    yield _rolled(case, case.settings.data.trajectory_length)
+    yield from _rolled(case, case.settings.data.trajectory_length)
 
 
-def _rolled(case: PhysicsCase, frames: int) -> Finding:
+def _rolled(case: PhysicsCase, frames: int) -> Findings:
     control, candidate = case.control(), case.candidate()
     if control is candidate:
-        return failed("learner", "identity", ONE_OBJECT)
+        yield failed("learner", "identity", ONE_OBJECT)
+        return
     dynamic = list(case.plan.dynamic)
     # The change alone: what stands still would hide what moves.
     start = case.states[:, None][..., dynamic]
 
-    def change(learner: PhysicalLearner) -> np.ndarray:
+    def change(learner: Any) -> np.ndarray:
         rolled = learner.rollout(case.parameters, case.states, frames)
         return (rolled[..., dynamic] - start)[:, 1:]
 
     actual, expected = change(candidate), change(control)
     cells = max(case.equation.resolution.values())
-    finding = compare(
-        f"change after {frames - 1} steps (simulation, time, x, ..., vector)",
-        *(actual, expected, expected),
-        factor=2,
-        depth=case.depth,
-        # Where a cell takes its value from is known to eps of the number of cells.
-        size=float(np.abs(start).max() * cells * (frames - 1)),
-    )
     wrong = {name: lambda m=make: change(m()) for name, make in variants(case)}
-    return named(finding, actual, expected, wrong)
+    # Made by the reference, as the control has what both sides share.
+    coarse = dict(of_coarse(case, change))
+    pairs = {"": (actual, expected)}
+    if case.name.coarsening > 1:
+        reference = change(case.coarse_reference())
+        for side, values in (("candidate", actual), ("control", expected)):
+            pairs[f", {side} beside the reference"] = values, reference
+    for words, (values, reference) in pairs.items():
+        where = f"change after {frames - 1} steps (simulation, time, x, ..., vector)"
+        finding = compare(
+            where + words,
+            *(values, reference, reference),
+            factor=2,
+            depth=case.depth,
+            # Where a cell takes its value from is known to eps of the number of cells.
+            size=float(np.abs(start).max() * cells * (frames - 1)),
+        )
+        yield named(finding, values, reference, coarse if words else coarse | wrong)
 
 
 def gradient_rung(case: PhysicsCase) -> Findings:
@@ -88,9 +100,18 @@ def gradient_rung(case: PhysicsCase) -> Findings:
             name: lambda m=make: np.array([m().loss(start)])
             for name, make in wrong.items()
         }
-        every = {**losses, **of_observed_loss(case)}
+        take = partial(_loss, start=start, steps=steps)
+        every = {**losses, **of_coarse(case, take), **of_observed_loss(case)}
         yield named(finding, actual, expected, every)
-        yield from _beside_the_reference(case, actual, expected, depth)
+        for reference in _references(case, take):
+            for side, value in (("candidate", actual), ("control", expected)):
+                beside = compare(
+                    f"loss of {of}, {side} beside the reference",
+                    *(value, reference, reference),
+                    factor=2,
+                    depth=depth,
+                )
+                yield named(beside, value, reference, every)
         slopes = candidate.gradient(start)
         for name, reference in control.gradient(start).items():
             actual, expected = np.atleast_1d(slopes[name]), np.atleast_1d(reference)
@@ -107,21 +128,26 @@ def gradient_rung(case: PhysicsCase) -> Findings:
             yield named(finding, actual, expected, cut)
 
 
-def _beside_the_reference(
-    case: PhysicsCase, candidate: np.ndarray, control: np.ndarray, depth: float
-) -> Findings:
-    """Both sides' loss over what was observed, and the ladder's own."""
-    if not case.name.observed:
-        return
-    reference = np.array([case.observed_loss(observed.masks_of(case.settings))])
-    for side, value in (("candidate", candidate), ("control", control)):
-        finding = compare(
-            f"loss of whole windows, {side} beside the reference",
-            *(value, reference, reference),
-            factor=2,
-            depth=depth,
-        )
-        yield named(finding, value, reference, of_observed_loss(case))
+def _loss(learner: Any, start: Unbounded, steps: int | None) -> np.ndarray:
+    """A learner's loss of the first steps of its windows, `(1,)`."""
+    learner.rollout_steps = steps
+    return np.array([learner.loss(start)])
+
+
+def _references(
+    case: PhysicsCase, take: Callable[[Any], np.ndarray]
+) -> list[np.ndarray]:
+    """The ladder's own loss of a coarse grid, or over what was observed, if any.
+
+    Args:
+        case: The case.
+        take: Reads the loss off a learner.
+    """
+    if case.name.coarsening > 1:
+        return [take(case.coarse_reference())]
+    if case.name.observed:
+        return [np.array([case.observed_loss(observed.masks_of(case.settings))])]
+    return []
 
 
 def optimisation_rung(case: PhysicsCase) -> Findings:

@@ -8,11 +8,12 @@ import numpy as np
 import legacy.assemble
 import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
+from bridge.ladders.coarse import Between, CoarseLearner
 from bridge.ladders.data_cases import DataCase, windows_of
 from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import DiffusionForm, Equation
-from experiment.settings import parameter_ranges
+from experiment.settings import parameter_ranges, physics_equation
 from legacy.physics import PhysicalLearner, PhysicalModel
 
 #: Forms of diffusion; the first is every experiment's own.
@@ -46,11 +47,18 @@ SMOOTH = CaseName(
 )
 
 
+#: The physics on half as many cells along each axis; of advection, with static fields.
+COARSE = tuple(
+    CaseName(e, "convnet", "float64", batch_norm=False, coarsening=2)
+    for e in EXPERIMENTS
+)
+
+
 def case_names() -> list[CaseName]:
-    """Every equation and each of its forms of diffusion, in float64; a curriculum."""
+    """Every equation with its forms of diffusion; a curriculum; a coarse grid."""
     others = [("burgers", LAPLACIAN), ("heat", ""), ("heat", LAPLACIAN)]
     every = [*((e, "") for e in EXPERIMENTS), *others]
-    return [*(_case(e, form) for e, form in every), CURRICULUM]
+    return [*(_case(e, form) for e, form in every), CURRICULUM, *COARSE]
 
 
 def physics_names() -> list[CaseName]:
@@ -67,7 +75,11 @@ def _case(experiment: str, diffusion: str = "") -> CaseName:
 
 
 class PhysicsCase:
-    """Both sides' physics on Scenes of an 11 x 13 grid, in float64."""
+    """Both sides' physics on Scenes of an 11 x 13 grid, in float64.
+
+    Attributes:
+        equation: The equation on the grid that physics is solved on.
+    """
 
     def __init__(self, name: CaseName) -> None:
         self.name = name
@@ -84,7 +96,7 @@ class PhysicsCase:
         )
         self.port_settings = switched(self.settings, CANDIDATE)
         self.plan = channel_plan(self.settings)
-        self.equation = self.settings.model.physical
+        self.equation = physics_equation(self.settings)
         ranges = parameter_ranges(self.settings)
         self.start = {n: r.start for n, r in ranges.items()}
         generator = np.random.default_rng(3)
@@ -126,6 +138,16 @@ class PhysicsCase:
         if equation is not None:
             learner.model = PhysicalModel(equation)
         return learner
+
+    def coarse_reference(self, **fault: bool) -> CoarseLearner:
+        """A new learner of a coarse grid that shares no way to it with either side.
+
+        Args:
+            fault: See `Between`.
+        """
+        settings = training.physical_settings(self.settings)
+        between = Between(self.name.coarsening, **fault)
+        return CoarseLearner(settings, self.plan.dynamic, between)
 
     def candidate(self) -> training.PhysicalLearner:
         """A new learner of the candidate."""

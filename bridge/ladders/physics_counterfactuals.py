@@ -14,6 +14,7 @@ from phiml.math import extrapolation
 
 from bridge.harness import Counterfactuals
 from bridge.ladders import observed
+from bridge.ladders.coarse import CONSTANT, EVERY_SECOND
 from bridge.ladders.names import BOUNDARY
 from bridge.ladders.physics_cases import DIVERGENCE, LAPLACIAN, PhysicsCase
 from experiment.training import PhysicalLearner
@@ -82,6 +83,16 @@ def of_observed_loss(case: PhysicsCase) -> Counterfactuals:
     return {
         **found,
         observed.OVER_ALL: lambda: np.array([case.observed_loss(masks) * share]),
+    }
+
+
+def of_coarse(case: PhysicsCase, take: Callable[[Any], np.ndarray]) -> Counterfactuals:
+    """What `take` reads off a learner with a wrong way to its coarse grid."""
+    if case.name.coarsening == 1:
+        return {}
+    return {
+        EVERY_SECOND: lambda: take(case.coarse_reference(picked=True)),
+        CONSTANT: lambda: take(case.coarse_reference(constant=True)),
     }
 
 

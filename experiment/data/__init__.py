@@ -7,6 +7,13 @@ from experiment.data.channels import (
     frame_shape,
     network_arguments,
 )
+from experiment.data.coarse import (
+    CoarseGrid,
+    cell_means,
+    linear_in_cells,
+    on_data_grid,
+    physics_text,
+)
 from experiment.data.descriptions import (
     ForeignScene,
     data_are_imported,
@@ -41,6 +48,7 @@ from experiment.data.windows import (
 
 __all__ = [
     "ChannelPlan",
+    "CoarseGrid",
     "ForeignScene",
     "GrowthCheck",
     "ObservationPlan",
@@ -51,6 +59,7 @@ __all__ = [
     "WindowCounts",
     "Windows",
     "as_slice",
+    "cell_means",
     "channel_plan",
     "chosen_windows",
     "data_are_imported",
@@ -58,11 +67,14 @@ __all__ = [
     "frame_shape",
     "generate",
     "import_data",
+    "linear_in_cells",
     "nearest_cells",
     "network_arguments",
     "observation_plan",
     "observations_text",
+    "on_data_grid",
     "open_scene",
+    "physics_text",
     "read_trajectory",
     "reference_simulator",
     "reference_text",

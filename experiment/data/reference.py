@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from experiment.data.coarse import cell_means
 from experiment.data.descriptions import data_are_imported, scene_description
 from experiment.data.generation import Simulator
 from experiment.data.scenes import Scene
@@ -90,21 +89,6 @@ class RefinedSimulator(Simulator):
                 write_frame(scene, name, frame, values, settings)
         write_description(scene, scene_description(settings, simulation))
         return scene
-
-
-def cell_means(values: np.ndarray, factor: int) -> np.ndarray:
-    """Means over blocks of `factor` cells along each axis, in the dtype of `values`.
-
-    Args:
-        values: `(x, y, ..., vector)`, each size a multiple of `factor`.
-        factor: Cells of a block along each axis.
-    """
-    shape: list[int] = []
-    for size in values.shape[:-1]:
-        shape += [size // factor, factor]
-    blocks = values.reshape(*shape, values.shape[-1])
-    within = tuple(range(1, len(shape), 2))
-    return blocks.mean(within, dtype=np.float64).astype(values.dtype)
 
 
 def reference_text(settings: Settings) -> str:

@@ -111,6 +111,19 @@ class Equation(ABC):
         others = self.finer_settings(factor)
         return replace(self, resolution=cells, dt=self.dt / factor, **others)
 
+    def coarsened(self, factor: int) -> Self:
+        """The same equation and time step on a grid coarser by a factor.
+
+        Explicit schemes that are stable on the finer grid are stable on this one.
+
+        Args:
+            factor: Divides the cells along every axis.
+        """
+        if factor == 1:
+            return self
+        cells = {axis: size // factor for axis, size in self.resolution.items()}
+        return replace(self, resolution=cells)
+
     def finer_settings(self, factor: int) -> dict[str, Any]:
         """What else changes on a finer grid, so that the scheme stays stable."""
         return {}

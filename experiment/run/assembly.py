@@ -7,18 +7,22 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiment.data import Simulator, data_are_imported, observations_text
+from experiment.data import (
+    Simulator,
+    observations_text,
+    physics_text,
+)
 from experiment.evaluation import Forecast, RecoveredParameter
 from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import Evaluated
 from experiment.run.folder import RunFolder
+from experiment.run.recovery import recovered_parameters
 from experiment.run.tasks import Components
 from experiment.run.uncertainty import with_uncertainty
 from experiment.settings import (
     COMPONENTS,
     Settings,
     implementation,
-    parameter_ranges,
     source_of,
     without_observations,
 )
@@ -33,8 +37,8 @@ from experiment.training import (
     SyntheticLearner,
     SyntheticTraining,
     checkpoint_path,
-    load_checkpoint,
     load_for_model,
+    load_parameters,
     physical_rounds,
     physical_settings,
     training_settings,
@@ -184,6 +188,9 @@ def build_physical_training(
 ) -> PhysicalTraining:
     """The training of the physical model."""
     settings = training_settings(settings)
+    coarse = physics_text(settings)
+    if coarse is not None:
+        log.info("the physical model is solved on %s", coarse)
     learner = parts.build_physical_learner(physical_settings(settings), progress)
     return PhysicalTraining(settings, learner, physical_rounds(settings))
 
@@ -233,7 +240,7 @@ def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:
         }
     if wanted[PHYSICAL]:
         path = paths[PHYSICAL]
-        checkpoint = load_checkpoint(path, PHYSICAL)
+        checkpoint = load_parameters(path, settings)
         forecasts[PHYSICAL] = _physical_forecast(settings, parts, checkpoint.weights)
         parameters = with_uncertainty(
             settings,
@@ -275,31 +282,3 @@ def _physical_forecast(
 ) -> Forecast:
     learner = parts.build_physical_learner(physical_settings(settings))
     return partial(learner.rollout, weights)
-
-
-def recovered_parameters(
-    settings: Settings, learned: Mapping[str, np.ndarray]
-) -> Sequence[RecoveredParameter]:
-    """What was learned, beside the truth that the data were simulated with.
-
-    Of data that were imported the truth is unknown.
-    """
-    rows, equation = [], settings.model.physical
-    unknown = data_are_imported(settings)
-    for name, numbers in parameter_ranges(settings).items():
-        truth = equation.true_parameter(name)
-        guess, value = (
-            numbers.on_grid(np.asarray(values), equation.axes)
-            for values in (numbers.guess, learned[name])
-        )
-        # What has fewer axes than the truth is judged as the field that it stands for.
-        shape = np.broadcast_shapes(truth.shape, guess.shape)
-        truth, guess, value = (
-            np.broadcast_to(side, shape) for side in (truth, guess, value)
-        )
-        rows.append(
-            RecoveredParameter(
-                name, numbers.unit, None if unknown else truth, guess, value
-            )
-        )
-    return rows

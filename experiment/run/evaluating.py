@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiment.data import reference_text
+from experiment.data import physics_text, reference_text
 from experiment.evaluation import (
     EvaluationResult,
     Forecast,
@@ -71,8 +71,10 @@ def report_path(run: RunFolder) -> Path:
 
 def run_facts(settings: Settings) -> dict[str, object]:
     """What the page of any run lists: seed, switches, versions."""
+    coarse = physics_text(settings)
     return {
         "data by": reference_text(settings),
+        **({} if coarse is None else {"physics on": coarse}),
         "seed": settings.general.seed,
         "switches": ", ".join(
             f"{s.name}={getattr(settings.migration, s.name)}" for s in COMPONENTS

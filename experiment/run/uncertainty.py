@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiment.data import Windows, channel_plan
+from experiment.data import CoarseGrid, Windows, channel_plan, on_data_grid
 from experiment.equations import ParameterRange
 from experiment.evaluation import RecoveredParameter
 from experiment.evaluation.laplace import Laplace, laplace
@@ -53,12 +53,15 @@ def with_uncertainty(
     _say(found, rank)
     deviations = _split(found.deviation, ranges)
     informed = _split(found.informed, ranges)
-    axes, rows = settings.model.physical.axes, []
+    rows = []
     for parameter in parameters:
         own = ranges[parameter.name]
         shape = parameter.found.shape
         spread = own.slope(unbounded[parameter.name]) * deviations[parameter.name]
-        both = (own.on_grid(a, axes) for a in (spread, informed[parameter.name]))
+        both = (
+            on_data_grid(settings, own, a, linear=False)
+            for a in (spread, informed[parameter.name])
+        )
         spread, share = (np.broadcast_to(a, shape) for a in both)
         rows.append(replace(parameter, deviation=spread, informed=share))
     return rows
@@ -83,9 +86,10 @@ def observed_count(settings: Settings) -> int:
     windows = Windows.of(own, settings.trainer.train_sim)
     chosen, _ = windows.chosen(settings.trainer.physical.windows)
     _, trajectory, start = windows.locate_all(chosen)
-    seen = windows.observed(chosen)
+    grid = CoarseGrid.of(settings)
+    seen = grid.observed(windows.observed(chosen))
     steps = np.ones((len(chosen), windows.rollout_steps), bool)
-    cells = int(np.prod(list(settings.model.physical.resolution.values())))
+    cells = int(np.prod(list(grid.equation.resolution.values())))
     if seen is not None:
         steps, cells = seen.steps, int(seen.cells.sum())
     frames = {

@@ -1,6 +1,7 @@
 """Settings: their schema, what is impossible, and the messages that say so."""
 
 from experiment.settings.checks import check_settings, settings_warnings
+from experiment.settings.coarsening import physics_equation, whole_blocks
 from experiment.settings.masks import (
     observed_cells,
     observed_frames,
@@ -20,6 +21,7 @@ from experiment.settings.values import (
     differences,
     parameter_ranges,
     precision_bits,
+    settings_with_content,
     to_dict,
 )
 
@@ -38,11 +40,14 @@ __all__ = [
     "observed_cells",
     "observed_frames",
     "parameter_ranges",
+    "physics_equation",
     "precision_bits",
     "require_methods",
     "settings_warnings",
+    "settings_with_content",
     "source_of",
     "to_dict",
+    "whole_blocks",
     "window_starts",
     "without_observations",
 ]

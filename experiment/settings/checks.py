@@ -7,6 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from experiment.equations import AXES, parameter_range
+from experiment.settings.coarsening import (
+    impossible_coarse_mask,
+    impossible_coarsening,
+    physics_equation,
+)
 from experiment.settings.comparing import impossible_comparison
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
@@ -81,8 +86,11 @@ def _impossible(settings: Settings) -> Iterator[str]:
     grid = [*memory_problems(settings)] or [*_impossible_grid(settings)]
     yield from grid
     if not grid:
-        yield from _impossible_parameters(settings)
+        coarse = [*impossible_coarsening(settings)]
+        yield from coarse or _impossible_parameters(settings)
         yield from impossible_observations(settings)
+        if not coarse:
+            yield from impossible_coarse_mask(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
     yield from _impossible_architecture(settings)
@@ -94,7 +102,7 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
     names = [p.name for p in settings.trainer.physical.learnable_parameters]
     for parameter in settings.trainer.physical.learnable_parameters:
         try:
-            parameter_range(settings.model.physical, parameter)
+            parameter_range(physics_equation(settings), parameter)
         except SettingsError as error:
             yield str(error)
     twice = sorted({n for n in names if names.count(n) > 1})

@@ -73,8 +73,9 @@ def memory_problems(settings: Settings, limit: int | None = None) -> Iterator[st
             )
 
 
-def _cells(settings: Settings) -> int:
-    return math.prod(settings.model.physical.resolution.values())
+def _cells(settings: Settings, coarsening: int = 1) -> int:
+    sizes = settings.model.physical.resolution.values()
+    return math.prod(max(size // coarsening, 1) for size in sizes)
 
 
 def _channels(settings: Settings, *, dynamic: bool = False) -> int:
@@ -147,7 +148,8 @@ def _physics(settings: Settings) -> Need:
     steps = trainer.rollout_steps if own is None else own
     windows = min(trainer.physical.windows, _windows(settings, steps))
     kept = equation.kept_by_a_step
-    one = _channels(settings, dynamic=True) * _cells(settings)
+    cells = _cells(settings, trainer.physical.coarsening)
+    one = _channels(settings, dynamic=True) * cells
     one *= _BYTES[settings.general.precision]
     size = windows * steps * kept * one + _frames(settings, windows * (steps + 1))
     size += _generated(settings)

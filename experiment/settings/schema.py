@@ -140,10 +140,12 @@ class SyntheticOptions:
 class PhysicalOptions:
     """L-BFGS-B in rounds of some iterations; each round ends in a checkpoint.
 
-    `rollout_steps` null is `trainer.rollout_steps`; `regularisation` null adds nothing.
+    `coarsening` divides the cells along every axis. `rollout_steps` null is
+    `trainer.rollout_steps`; `regularisation` null adds nothing.
     """
 
     learnable_parameters: Annotated[tuple[LearnableParameter, ...], Field(min_length=1)]
+    coarsening: Count
     windows: Count
     rollout_steps: Count | None
     rounds: Count

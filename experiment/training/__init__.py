@@ -32,7 +32,11 @@ from experiment.training.learners import (
     SyntheticLearner,
     Unbounded,
 )
-from experiment.training.physical import PhysicalTraining, physical_settings
+from experiment.training.physical import (
+    PhysicalTraining,
+    load_parameters,
+    physical_settings,
+)
 from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
@@ -71,6 +75,7 @@ __all__ = [
     "initial_weights",
     "load_checkpoint",
     "load_for_model",
+    "load_parameters",
     "new_states",
     "next_rate",
     "pde_steps",

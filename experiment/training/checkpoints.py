@@ -14,7 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from experiment.settings import Settings, differences, to_dict
+from experiment.settings import (
+    Settings,
+    differences,
+    settings_with_content,
+    to_dict,
+)
 from experiment.system import CheckpointError, TornFile, load_arrays, save_arrays
 from experiment.training.state import TrainingState
 
@@ -63,6 +68,10 @@ _MEANING_OF_WEIGHTS = (
     "data.fields_scheme.",
     "model.physical.name",
 )
+
+
+#: What the file of the sensors holds, in a checkpoint's settings beside its name.
+_SENSORS = "data.observations.space.file_sha256"
 
 
 @dataclass(frozen=True)
@@ -222,14 +231,25 @@ def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> N
         ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])
     unequal = [
         row
-        for row in differences(checkpoint.settings, to_dict(settings))
+        for row in differences(checkpoint.settings, settings_with_content(settings))
         if not row[0].startswith(ignored)
     ]
+    content = [row for row in unequal if row[0] == _SENSORS]
+    unequal = [row for row in unequal if row not in content]
     if unequal:
         raise CheckpointError(
             f"`{path}` can't be resumed, its run had other settings:{_table(unequal)}\n"
             "Give the settings that it began with, or start a new training with"
             " `trainer.resume=false`."
+        )
+    # A checkpoint of before it was noted says nothing of the content.
+    if any(stored != "<none>" for _, stored, _ in content):
+        raise CheckpointError(
+            f"`{path}` can't be resumed: the file"
+            f" `{settings.data.observations.space.file}`"
+            " (`data.observations.space.file`) has changed since its run began, so"
+            " other cells may be observed. Give the file as it was, or start a new"
+            " training with `trainer.resume=false`."
         )
 
 

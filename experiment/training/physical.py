@@ -4,10 +4,11 @@ import logging
 import math
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from experiment.settings import Settings, parameter_ranges, to_dict
+from experiment.settings import Settings, parameter_ranges, settings_with_content
 from experiment.system import CheckpointError, Progress, versions
 from experiment.training.checkpoints import (
     PHYSICAL,
@@ -39,6 +40,28 @@ def physical_settings(settings: Settings) -> Settings:
     return replace(settings, trainer=trainer)
 
 
+def load_parameters(path: Path, settings: Settings) -> Checkpoint:
+    """Reads a checkpoint of the parameters that the settings name.
+
+    Raises:
+        CheckpointError: It can't be read, or is of other parameters or another grid.
+    """
+    checkpoint = load_checkpoint(path, PHYSICAL)
+    expected = {n: r.guess for n, r in parameter_ranges(settings).items()}
+    problem = first_leaf_that_differs(expected, checkpoint.weights)
+    if problem:
+        trained = checkpoint.settings.get("trainer", {}).get("physical", {})
+        factor, own = trained.get("coarsening", 1), settings.trainer.physical.coarsening
+        remedy = (
+            " See `trainer.physical.learnable_parameters`."
+            if factor == own
+            else f" It was trained with `trainer.physical.coarsening` = {factor}, this"
+            f" run has {own}; give the same."
+        )
+        raise CheckpointError(f"`{path}` is of other parameters: {problem}{remedy}")
+    return checkpoint
+
+
 class PhysicalTraining:
     """Rounds of L-BFGS-B; each ends in a checkpoint and begins from its last point.
 
@@ -55,6 +78,7 @@ class PhysicalTraining:
         self, settings: Settings, learner: PhysicalLearner, rounds: int
     ) -> None:
         self.settings = settings
+        self._settings_kept = settings_with_content(settings)
         self.learner = learner
         self.ranges = parameter_ranges(settings)
         self.unbounded = {name: r.start for name, r in self.ranges.items()}
@@ -201,19 +225,13 @@ class PhysicalTraining:
             weights=self.parameters,
             optimiser={n: {"unbounded": z} for n, z in self.unbounded.items()},
             state=self.state,
-            settings=to_dict(self.settings),
+            settings=self._settings_kept,
             versions=versions(),
         )
 
     def _restore(self) -> None:
         path = self._log.last
-        checkpoint = load_checkpoint(path, PHYSICAL)
-        problem = first_leaf_that_differs(self.parameters, checkpoint.weights)
-        if problem:
-            raise CheckpointError(
-                f"`{path}` is of other parameters: {problem} See"
-                " `trainer.physical.learnable_parameters`."
-            )
+        checkpoint = load_parameters(path, self.settings)
         check_resumable(path, checkpoint, self.settings)
         self._log.state = checkpoint.state
         self._load_parameters(checkpoint)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiment.data import WindowCounts, observation_plan
-from experiment.settings import Settings, to_dict
+from experiment.settings import Settings, settings_with_content
 from experiment.system import Bar, Progress, TrainingError, versions
 from experiment.training.checkpoints import (
     SYNTHETIC,
@@ -51,6 +51,7 @@ class SyntheticTraining:
         val_loader: Loader | None,
     ) -> None:
         self.settings = settings
+        self._settings_kept = settings_with_content(settings)
         self.learner = learner
         #: Batches that went through the model in this process, validation included.
         self.batches_seen = 0
@@ -294,6 +295,6 @@ class SyntheticTraining:
             optimiser=learner.optimiser,
             random=learner.random,
             state=self.state,
-            settings=to_dict(self.settings),
+            settings=self._settings_kept,
             versions=versions(),
         )

@@ -10,7 +10,7 @@ from phiml.math import Tensor, batch, spatial
 from scipy import optimize
 
 from experiment import training
-from experiment.data import Observed, WindowCounts, channel_plan
+from experiment.data import CoarseGrid, Observed, WindowCounts, channel_plan
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import (
     INTERACTION,
@@ -35,12 +35,13 @@ class PhysicalLearner(training.PhysicalLearner):
     Attributes:
         model: The PDE.
         windows: Those that each term of the loss is taken over, by `REAL` and
-            `INTERACTION`, `(batch, vector, time, x, ...)`.
+            `INTERACTION`, `(batch, vector, time, x, ...)` on the model's grid.
         observed: What was observed of the real windows; None: all.
     """
 
     def __init__(self, settings: Settings, dataset: WindowDataset) -> None:
-        self.model = PhysicalModel(settings.model.physical)
+        self._grid = CoarseGrid.of(settings)
+        self.model = PhysicalModel(self._grid.equation)
         self._settings = settings
         self._training = settings.trainer.physical
         self._dataset = dataset
@@ -52,7 +53,7 @@ class PhysicalLearner(training.PhysicalLearner):
         self._choose()
         self._real = self.windows[REAL]
         real, _ = dataset.windows.chosen(self._training.windows)
-        self.observed = dataset.windows.observed(real)
+        self.observed = self._grid.observed(dataset.windows.observed(real))
         self._traced: set[int] = set()
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
@@ -100,13 +101,14 @@ class PhysicalLearner(training.PhysicalLearner):
         order = ["batch", *self.model.equation.axes, "vector"]
         with math.precision(self._bits), torch.no_grad():
             known = self.model.parameters(self._tensors(parameters))
-            state = self._fields(torch.from_numpy(np.moveaxis(states, -1, 1).copy()))
+            start = self._grid.restrict(states)
+            state = self._fields(torch.from_numpy(np.moveaxis(start, -1, 1).copy()))
             later = [
                 [fields[name].values.numpy(order) for name in self._plan.fields]
                 for fields in self.model.rollout(state, known, frames - 1)
             ]
-        every = [states, *(np.concatenate(arrays, -1) for arrays in later)]
-        return np.stack(every, 1).astype(states.dtype)
+        every = [start, *(np.concatenate(arrays, -1) for arrays in later)]
+        return self._grid.prolong(np.stack(every, 1).astype(states.dtype), states)
 
     def _weighted(self, unbounded: Mapping[str, Tensor]) -> Any:
         """The sum of both terms, and of the learned fields' gradient."""
@@ -222,10 +224,18 @@ class PhysicalLearner(training.PhysicalLearner):
         self._counts = WindowCounts(*map(len, chosen))
         self._factors = term_weights(self._settings, PHYSICAL, self._counts)
         self.windows = {
-            kind: torch.stack([self._dataset[int(i)] for i in numbers])
+            kind: self._read(numbers)
             for kind, numbers in zip((REAL, INTERACTION), chosen, strict=True)
             if len(numbers)
         }
+
+    def _read(self, numbers: np.ndarray) -> torch.Tensor:
+        """Some windows `(batch, vector, time, x, ...)` on the model's grid."""
+        windows = torch.stack([self._dataset[int(i)] for i in numbers])
+        if self._grid.factor == 1:
+            return windows
+        coarse = self._grid.restrict(np.moveaxis(windows.numpy(), 1, -1))
+        return torch.from_numpy(np.moveaxis(coarse, -1, 1).copy())
 
     def _fields(self, values: torch.Tensor) -> Fields:
         """Fields by name from `(batch, vector, x, ...)`."""

@@ -8,7 +8,7 @@ from phiml import math
 from phiml.math import batch, channel, spatial
 
 from experiment import training
-from experiment.data import WindowCounts, channel_plan
+from experiment.data import CoarseGrid, WindowCounts, channel_plan
 from experiment.settings import Settings, parameter_ranges, precision_bits
 from experiment.training import (
     INTERACTION,
@@ -37,13 +37,14 @@ class PhysicalLearner(training.PhysicalLearner):
     Attributes:
         model: The PDE.
         windows: Those that each term of the loss is taken over, by `REAL` and
-            `INTERACTION`, `(batch, time, x, ..., vector)`.
+            `INTERACTION`, `(batch, time, x, ..., vector)` on the model's grid.
         masks: What was observed of the real windows: steps, bool `(batch, step)`, and
             cells, bool `(batch, x, ...)`; empty if everything was.
     """
 
     def __init__(self, settings: Settings, dataset: PhiMLDataset) -> None:
-        self.model = PhysicalModel(settings.model.physical)
+        self._grid = CoarseGrid.of(settings)
+        self.model = PhysicalModel(self._grid.equation)
         self._settings = settings
         self._training = settings.trainer.physical
         self._dataset = dataset
@@ -147,10 +148,11 @@ class PhysicalLearner(training.PhysicalLearner):
         dims = batch("batch"), spatial(*self.model.equation.axes), channel("vector")
         with self._backend, math.precision(self._bits):
             known = self.model.parameters(self._tensors(parameters))
-            state = self._fields(math.tensor(states, *dims))
+            start = self._grid.restrict(states)
+            state = self._fields(math.tensor(start, *dims))
             later = self.model.rollout(state, known, frames - 1, chunk=_CHUNK)
-            every = [states, *(self._joined(fields) for fields in later)]
-        return np.stack(every, 1).astype(states.dtype)
+            every = [start, *(self._joined(fields) for fields in later)]
+        return self._grid.prolong(np.stack(every, 1).astype(states.dtype), states)
 
     def _weighted(self, unbounded: Fields) -> Any:
         """The sum of both terms, and of the learned fields' gradient."""
@@ -241,7 +243,7 @@ class PhysicalLearner(training.PhysicalLearner):
     def _read_masks(self) -> tuple[Any, ...]:
         """Observed steps and cells of the real windows; empty if all was observed."""
         real, _ = self._dataset.windows.chosen(self._training.windows)
-        seen = self._dataset.windows.observed(real)
+        seen = self._grid.observed(self._dataset.windows.observed(real))
         if seen is None:
             return ()
         axes = spatial(*self.model.equation.axes)
@@ -265,7 +267,8 @@ class PhysicalLearner(training.PhysicalLearner):
     def _read(self, numbers: np.ndarray) -> Any:
         with self._backend, math.precision(self._bits):
             windows: Any = self._dataset.get_batch(numbers)
-            return math.tensor(windows.numpy(windows.shape), windows.shape)
+            values = self._grid.restrict(windows.numpy(windows.shape))
+            return math.tensor(values, windows.shape.with_sizes(values.shape))
 
     def _fields(self, values: Any) -> Fields:
         """Fields by name from all channels, `(..., vector)`."""

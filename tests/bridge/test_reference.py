@@ -9,7 +9,8 @@ import pytest
 
 from bridge.assemble import MixedParts
 from experiment.data import generate, read_trajectory, reference_text, scene_path
-from experiment.data.reference import cell_means, refined_settings
+from experiment.data.coarse import cell_means
+from experiment.data.reference import refined_settings
 from experiment.settings import Settings
 from experiment.system import Progress, SceneError, SettingsError
 from tests.helpers import relative_error, run_program, small

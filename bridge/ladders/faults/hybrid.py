@@ -20,10 +20,12 @@ import phiml_port.physics.learner
 from bridge.harness import Fault
 from bridge.ladders import hybrid, hybrid_counterfactuals, hybrid_reference
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults import coarse
 from bridge.ladders.faults.observed import IGNORED_BY_THE_LOOP, OF_A_LOSS, SHARED
 from bridge.ladders.faults.planting import Plant, wrapped
 from bridge.ladders.hybrid_reference import HybridReference
 from bridge.ladders.observed import IGNORED, ON_GENERATED
+from bridge.ladders.physics_cases import COARSE
 from bridge.ladders.training_counterfactuals import AVERAGED
 from experiment.data import Windows
 from experiment.training import INTERACTION, HybridTraining, SyntheticTraining
@@ -157,6 +159,7 @@ _BESIDE = "beside the reference"
 FAULTS = (
     Fault(IGNORED, "H1", _OBSERVED, IGNORED_BY_THE_LOOP, _BESIDE),
     Fault(ON_GENERATED, "H1", _OBSERVED, SHARED[ON_GENERATED], _BESIDE),
+    *(Fault(n, "H1", COARSE[0], plant, _BESIDE) for n, plant in coarse.SHARED.items()),
     *(
         # The candidate alone; what it hands over differs by what it learned.
         Fault(name, "H1", _OBSERVED, OF_A_LOSS[name])

@@ -14,11 +14,14 @@ import phiml_port.physics.stencils
 from bridge.harness import Fault
 from bridge.ladders import physics_counterfactuals as names
 from bridge.ladders.cases import CaseName
+from bridge.ladders.coarse import EVERY_SECOND
+from bridge.ladders.faults import coarse
 from bridge.ladders.faults.observed import OF_THE_PHYSICS, SHARED
 from bridge.ladders.faults.planting import wrapped
 from bridge.ladders.names import BOUNDARY
 from bridge.ladders.observed import IGNORED
 from bridge.ladders.physics_cases import (
+    COARSE,
     CURRICULUM,
     DIVERGENCE,
     LAPLACIAN,
@@ -163,6 +166,12 @@ FAULTS = (
     ),
     *(Fault(name, "P3", _OBSERVED, plant) for name, plant in OF_THE_PHYSICS.items()),
     Fault(IGNORED, "P3", _OBSERVED, SHARED[IGNORED], "beside the reference"),
+    Fault(EVERY_SECOND, "P1", COARSE[0], coarse.of_the_candidate),
+    *(
+        Fault(name, "P1", case, plant, "beside the reference")
+        for case in COARSE
+        for name, plant in coarse.SHARED.items()
+    ),
     _fault(
         names.WHOLE,
         "P3",
