@@ -107,8 +107,8 @@ def test_every_run_command_composes() -> None:
     installed = [c for c in _commands("hyco ") if "--config-dir" not in c[1]]
     for page, command in _commands("python run.py ") + installed:
         # What a shell puts in the place of a variable.
-        given = re.sub(r"\$[A-Z_]+", "4711", command)
-        words = shlex.split(given.replace("python run.py", "hyco", 1))[1:]
+        filled = re.sub(r"\$[A-Z_]+", "4711", command)
+        words = shlex.split(filled.replace("python run.py", "hyco", 1))[1:]
         names = [w.split("=")[1] for w in words if w.startswith("--config-name=")]
         given = [w for w in words if not w.startswith("-")]
         overrides = [_first_value(w) for w in given] if "--multirun" in words else given
