@@ -36,14 +36,14 @@ def adam(parameters: Any) -> torch.optim.Optimizer:
 def pair(control: Any = Net, candidate: Any = Net, **fields: Any) -> Migration:
     """A migration of two builders or sides, in float64 and with few steps."""
     sides = [s if isinstance(s, Side) else Side(s) for s in (control, candidate)]
-    given = {
+    given: dict[str, Any] = {
         "batch": batch,
         "loss": nn.functional.mse_loss,
         "optimiser": adam,
         "precisions": ("float64",),
         "steps": 3,
     }
-    return Migration("pair", *sides, **(given | fields))
+    return Migration("pair", sides[0], sides[1], **(given | fields))
 
 
 def changed(migration: Migration, **fields: Any) -> Migration:
