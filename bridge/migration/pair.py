@@ -277,9 +277,12 @@ class Pair:
             changed = change({n: found[o] for n, o in own.items()})
             return {own[n]: g for n, g in changed.items()}
 
+        def load_own(own: str, value: np.ndarray) -> np.ndarray:
+            return load(names.get(own, own), value)
+
         candidate.changes = replace(
             candidate.changes,
-            load=lambda own, value: load(names.get(own, own), value),
+            load=load_own,
             gradient=None if change is None else gradient,
         )
 
