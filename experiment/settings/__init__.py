@@ -13,8 +13,12 @@ from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Compo
 from experiment.settings.run_checks import IF_THERE, LAST_RUN, is_trained
 from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
+    build,
+    check_sources,
     implementation,
     load_class,
+    own_network,
+    require_arguments,
     require_methods,
     source_of,
 )
@@ -37,7 +41,9 @@ __all__ = [
     "Architecture",
     "Component",
     "Settings",
+    "build",
     "check_settings",
+    "check_sources",
     "differences",
     "implementation",
     "is_trained",
@@ -46,9 +52,11 @@ __all__ = [
     "load_class",
     "observed_cells",
     "observed_frames",
+    "own_network",
     "parameter_ranges",
     "physics_equation",
     "precision_bits",
+    "require_arguments",
     "require_methods",
     "settings_warnings",
     "settings_with_content",

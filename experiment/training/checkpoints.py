@@ -202,6 +202,23 @@ def load_for_model(
     return checkpoint
 
 
+def first_leaf_not_finite(checkpoint: Checkpoint) -> str | None:
+    """The first leaf with NaN or infinity, in words; None if there is none."""
+    for name, array in checkpoint.weights.items():
+        if not np.isfinite(array).all():
+            return f"leaf `{name}` {_not_finite(array)}"
+    for name, moments in checkpoint.optimiser.items():
+        for kind, array in moments.items():
+            if not np.isfinite(array).all():
+                return f"`{kind}` of leaf `{name}` {_not_finite(array)}"
+    return None
+
+
+def _not_finite(array: np.ndarray) -> str:
+    bad = np.count_nonzero(~np.isfinite(array))
+    return f"{_leaf(array)} has {bad} of {array.size} values NaN or infinite"
+
+
 def first_leaf_that_differs(
     expected: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray]
 ) -> str | None:

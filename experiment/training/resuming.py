@@ -11,6 +11,7 @@ from experiment.training.checkpoints import (
     PHYSICAL,
     SYNTHETIC,
     Checkpoint,
+    first_leaf_not_finite,
     table_of,
 )
 from experiment.training.state import TrainingState
@@ -67,8 +68,16 @@ def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> N
     of what was done (`_depends_on_length`), or with `trainer.extend`.
 
     Raises:
-        CheckpointError: With a table of the settings that differ.
+        CheckpointError: With a table of the settings that differ; or it holds values
+            that are not finite.
     """
+    broken = first_leaf_not_finite(checkpoint)
+    if broken is not None:
+        raise CheckpointError(
+            f"`{path}` can't be resumed: {broken}. Take an earlier checkpoint"
+            " (`epoch_*.safetensors`, or one in `earlier/`) in its place, or start a"
+            " new training with `trainer.resume=false`."
+        )
     ignored, hybrid = _MAY_DIFFER, settings.general.mode == "hybrid"
     if not hybrid:
         ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])
