@@ -8,10 +8,11 @@ LOCK := requirements.lock
 TORCH := $(shell sed -n '/^torch==/p' $(LOCK))
 INSTALL := pip install -q --disable-pip-version-check -c $(LOCK)
 
-.PHONY: run test lint bench speed wheel wheel-check lock clean
+.PHONY: run test lint docs bench speed wheel wheel-check lock clean
 
+# make run ARGS="trainer.batch_size=4" overrides settings.
 run: $(VENV)/.run
-	$(BIN)/python run.py --config-name=burgers.yaml
+	$(BIN)/python run.py --config-name=burgers.yaml $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 tests
@@ -19,6 +20,10 @@ test: $(VENV)/.dev
 # What `.pre-commit-config.yaml` lists; fails where a file had to be changed.
 lint: $(VENV)/.dev
 	$(BIN)/pre-commit run --all-files --show-diff-on-failure
+
+# The pages as a site, read at site/index.html; a warning fails. The notebook is run.
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -E -d site/.doctrees docs site
 
 # Every step of the migration against the control; fails if one is slower.
 bench: $(VENV)/.dev
@@ -45,7 +50,7 @@ lock:
 	mv .lock/new $(LOCK)
 
 clean:
-	rm -rf .asv $(VENV) data cache checkpoints runs
+	rm -rf .asv $(VENV) data cache checkpoints runs site
 
 $(VENV)/.run: pyproject.toml $(LOCK)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from benchmarks.cases import CASES
@@ -21,22 +22,20 @@ from bridge.harness.bench_case import of_profile
 from bridge.harness.project import Project
 from experiment.settings import check_settings
 from hyco.run import given_keys
+from tests.pages import lines_of_code
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")], key=lambda p: p.as_posix()
 )
-#: Code in pages: indented blocks and what stands between backquotes.
-_COMMAND = re.compile(r"^    ([a-z].*)$|`([^`]+)`", re.MULTILINE)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
 
 
 def _commands(start: str) -> list[tuple[str, str]]:
     found = []
     for page in PAGES:
-        for match in _COMMAND.finditer(page.read_text()):
-            text = " ".join((match[1] or match[2]).split()).split("  #")[0]
-            text = re.sub(r" # .*| \| .*", "", text)
+        for line in lines_of_code(page.read_text()):
+            text = re.sub(r" # .*| \| .*", "", line)
             if text.startswith(start):
                 found.append((page.name, text))
     assert found, f"no page names `{start}...`"
@@ -108,14 +107,23 @@ def test_every_run_command_composes() -> None:
     installed = [c for c in _commands("hyco ") if "--config-dir" not in c[1]]
     for page, command in _commands("python run.py ") + installed:
         # What a shell puts in the place of a variable.
-        given = re.sub(r"\$[A-Z_]+", "4711", command)
-        words = shlex.split(given.replace("python run.py", "hyco", 1))[1:]
+        filled = re.sub(r"\$[A-Z_]+", "4711", command)
+        words = shlex.split(filled.replace("python run.py", "hyco", 1))[1:]
         names = [w.split("=")[1] for w in words if w.startswith("--config-name=")]
-        overrides = [w for w in words if not w.startswith("-")]
+        given = [w for w in words if not w.startswith("-")]
+        overrides = [_first_value(w) for w in given] if "--multirun" in words else given
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = compose(names[0] if names else "burgers", overrides)
         plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
         assert check_settings(plain, given_keys(overrides)), f"{page}: {command}"
+
+
+def _first_value(override: str) -> str:
+    """An override of a sweep with the first of its values."""
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    if not parsed.is_sweep_override():
+        return override
+    return f"{parsed.key_or_group}={next(parsed.sweep_string_iterator())}"
 
 
 def test_every_tox_environment_exists() -> None:

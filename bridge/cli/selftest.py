@@ -1,10 +1,12 @@
 """`selftest`: plants every fault, and runs the control against itself."""
 
 import argparse
+from pathlib import Path
 
 from bridge.harness.apart import Apart
+from bridge.harness.errors import write_file
 from bridge.harness.project import Project
-from bridge.harness.selftest import Caught, false_alarms, plant_all
+from bridge.harness.selftest import Caught, false_alarms, plant_all, to_json
 
 HELP = "plant every fault and see it found"
 DETAILS = """\
@@ -32,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:
         default="all",
         help="its name, `all` (the default), or `module:object`",
     )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="write a row for each fault"
+    )
 
 
 def run(options: argparse.Namespace, project: Project) -> int:
@@ -44,6 +49,8 @@ def run(options: argparse.Namespace, project: Project) -> int:
 
     with Apart(project) as apart:
         results = plant_all(ladders, lambda n, i: apart.plant(n, fault=i), report)
+    if options.json:
+        write_file(options.json, to_json(results))
     alarms = 0
     for ladder in ladders.values():
         if ladder.control_twice is not None:

@@ -1,7 +1,8 @@
 """Plants faults and sees that the ladders report them by name, and nothing else."""
 
+import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bridge.harness.compare import Verdict
@@ -44,7 +45,7 @@ def caught(fault: Fault, result: CaseResult) -> Caught:
         return Caught(fault, "nothing", False, 0.0)
     worst, margin = failure.worst, failure.worst.margin
     right = (
-        failure.rung == fault.rung
+        fault.rung in ("", failure.rung)
         and fault.name in worst.hint
         and fault.where in worst.where
     )
@@ -72,6 +73,27 @@ def plant_all(
             results.append(caught(fault, run(name, number)))
             report(results[-1])
     return results
+
+
+def to_json(results: Sequence[Caught]) -> str:
+    """A row for each fault: its name, rung, place and case, and how it shows.
+
+    `margin` is the error over its limit, null where the comparison gives no number: a
+    NaN, another structure, or nothing at all.
+    """
+    rows = [
+        {
+            "name": r.fault.name,
+            "rung": r.fault.rung,
+            "where": r.fault.where,
+            "case": str(r.fault.case),
+            "caught": r.caught,
+            "margin": r.margin if math.isfinite(r.margin) else None,
+            "seen": r.seen,
+        }
+        for r in results
+    ]
+    return json.dumps(rows, indent=1) + "\n"
 
 
 def false_alarms(ladder: Ladder, runs: int) -> int:

@@ -1,5 +1,6 @@
 """The self-test: a fault counts only at its rung, under its name, at its place."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 
 from bridge.harness import CaseResult, Project, Verdict, run_ladder
 from bridge.harness.apart import Apart
-from bridge.harness.selftest import Caught, false_alarms, plant, plant_all
+from bridge.harness.selftest import (
+    Caught,
+    false_alarms,
+    plant,
+    plant_all,
+    to_json,
+)
 from tests.bridge.harness import toy
 from tests.helpers import ROOT
 
@@ -48,6 +55,23 @@ def test_what_cannot_be_judged_has_an_infinite_margin() -> None:
         toy.FAULT, name="", plant=toy.planted(lambda x: x[:0].astype(np.float32))
     )
     assert plant(toy.LADDER, fault).margin == np.inf
+
+
+def test_a_row_of_json_says_where_a_fault_shows_and_how_far_over_the_limit() -> None:
+    other = replace(
+        toy.FAULT, name="", plant=toy.planted(lambda x: x[:0].astype(np.float32))
+    )
+    rows = json.loads(to_json([plant(toy.LADDER, toy.FAULT), plant(toy.LADDER, other)]))
+    named = {k: rows[0][k] for k in ("name", "rung", "case", "caught")}
+    assert named == {
+        "name": toy.DOUBLED,
+        "rung": "S1",
+        "case": str(toy.FAULT.case),
+        "caught": True,
+    }
+    assert rows[0]["margin"] > 1e6
+    # JSON has no word for infinity.
+    assert rows[1]["margin"] is None
 
 
 def test_false_alarms_are_counted() -> None:
