@@ -103,6 +103,7 @@ OTHER: dict[str, Any] = {
     "model.synthetic.architecture.activation": "tanh",
     "model.synthetic.architecture.periodic": False,
     "model.synthetic.architecture.inputs": "dynamic",
+    "model.synthetic.architecture.kwargs": {"width": 3},
 }
 
 
