@@ -165,7 +165,7 @@ def _take(path: Path, owner: Owner, take_over: bool) -> str | None:
     found = _read(path)
     if found is not None:
         _refuse_owner(path, found, take_over)
-        path.unlink()
+        path.unlink(missing_ok=True)
     part = path.with_name(f".{LOCK}-{owner.pid}")
     part.write_text(json.dumps(asdict(owner), indent=2) + "\n")
     try:
