@@ -7,7 +7,13 @@ from typing import Any
 
 from experiment.data import Simulator, channel_plan
 from experiment.run import Components, components_of
-from experiment.settings import COMPONENTS, SIDES, Settings, precision_bits
+from experiment.settings import (
+    COMPONENTS,
+    SIDES,
+    Settings,
+    check_sources,
+    precision_bits,
+)
 from experiment.system import Progress, SettingsError
 from experiment.training import PhysicalLearner, SyntheticLearner
 
@@ -27,6 +33,7 @@ def build_components(
         SettingsError: A side, the device or a backend is not there, or a source of
             one's own doesn't fit.
     """
+    check_sources(settings)
     # torch and PhiML take seconds; a wrong setting is answered before.
     import torch
 

@@ -15,37 +15,29 @@ from typing import Any, cast
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.logging import RichHandler
 
+from bridge.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
+from bridge.configuration import refuse_merged
 from experiment.run import console, run_tasks
-from experiment.settings import COMPONENTS, check_settings, key_hint
-from experiment.system import (
-    Progress,
-    SettingsError,
-    UserError,
-    keep_freed_memory,
-    resource,
-    spelling_hint,
-)
+from experiment.settings import COMPONENTS, check_settings
+from experiment.system import Progress, UserError, keep_freed_memory, resource
 
 # PhiML compiles with torch.jit.trace, which torch 2.13 calls deprecated.
 warnings.filterwarnings("ignore", message="`torch.jit", category=DeprecationWarning)
 
 _CONF = str(resource("conf"))
-#: Tables by axis. What an override leaves out of one of these, Hydra keeps.
-_BY_AXIS = ("model.physical.domain", "model.physical.resolution")
 _CONFIG_PATH = ("--config-path", "-cp")
 #: What went wrong outside, a run each (a multirun has several).
 _FAILED: list[UserError] = []
 #: The process that was started from the command line; none in a worker of a launcher.
 _STARTED: list[int] = []
+#: The processes that got a configuration to run.
+_BEGUN: list[int] = []
 
 
 class _Shipped(SearchPathPlugin):
@@ -58,6 +50,7 @@ class _Shipped(SearchPathPlugin):
 
 @hydra.main(version_base="1.3", config_path=_CONF, config_name=None)
 def _run(config: DictConfig) -> None:
+    _BEGUN.append(os.getpid())
     keep_freed_memory()
     shown = console()
     _log_to_console(shown)
@@ -73,49 +66,13 @@ def _run(config: DictConfig) -> None:
 
 
 def _checked_run(config: DictConfig, progress: Progress) -> None:
-    _refuse_merged(config, [str(o) for o in HydraConfig.get().overrides.task])
+    refuse_merged(config, [str(o) for o in HydraConfig.get().overrides.task])
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     settings = check_settings(values)
     # torch takes seconds to import; a wrong setting is answered before.
     from bridge.assemble import build_components
 
     run_tasks(settings, build_components(settings, _reasons()), progress)
-
-
-def _refuse_merged(config: DictConfig, given: list[str]) -> None:
-    """Refuses a table of axes that Hydra merged into the one that was there.
-
-    Raises:
-        SettingsError: Axes that the command line left out are still there; says how to
-            remove them.
-    """
-    overrides = OverridesParser.create().parse_overrides(given)
-    # An axis that the command line itself gives is meant.
-    meant = {str(o.key_or_group) for o in overrides if not o.is_delete()}
-    for override in overrides:
-        key, value = str(override.key_or_group), override.value()
-        if override.is_delete() or not isinstance(value, dict):
-            continue
-        for table, axes in _tables(key, value).items():
-            there = OmegaConf.select(config, table) or {}
-            kept = [a for a in there if a not in axes and f"{table}.{a}" not in meant]
-            if table in _BY_AXIS and axes and kept:
-                away = " ".join(f"~{above}.{a}" for a in kept for above in _BY_AXIS)
-                raise SettingsError(
-                    f"`{override.input_line}` leaves out {', '.join(kept)}, which is"
-                    f" still there: Hydra merges a table into the one of the"
-                    f" configuration. For {', '.join(axes)} alone add `{away}`; else"
-                    " give every axis."
-                )
-
-
-def _tables(key: str, value: dict[Any, Any]) -> dict[str, list[str]]:
-    """Keys of every table in an override's value, by the table's own key."""
-    found = {key: [str(k) for k in value]}
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            found |= _tables(f"{key}.{name}", inner)
-    return found
 
 
 def _reasons() -> dict[str, str]:
@@ -145,8 +102,12 @@ def main() -> None:
         sys.argv.insert(1, "--config-name=burgers.yaml")
     try:
         _run()
-    except (HydraException, OmegaConfBaseException) as error:
-        _end(_composition_message(error))
+    except COMPOSITION_ERRORS as error:
+        # Interpolations are resolved when a run has begun; what else it raises then is
+        # no matter of the configuration.
+        if _BEGUN and not isinstance(error, HYDRA_ERRORS):
+            raise
+        _end(composition_message(error))
     except UserError as error:
         _end(f"a run of several failed: {error}", error.status)
     except KeyboardInterrupt:
@@ -181,21 +142,6 @@ def _log_to_console(shown: Console) -> None:
         logging.getLogger(room).setLevel(logging.INFO)
     # PhiML announces its backend at level INFO, through a handler of its own.
     logging.getLogger("Φ-ML").setLevel(logging.WARNING)
-
-
-def _composition_message(error: Exception) -> str:
-    """What Hydra could not compose, with the nearest spelling of an unknown key."""
-    cause = error.__cause__
-    key = getattr(cause, "full_key", None)
-    node = getattr(cause, "parent_node", None)
-    if isinstance(cause, OmegaConfBaseException) and key and node is not None:
-        name = key.rsplit(".", 1)[-1]
-        hint = spelling_hint(name, [str(k) for k in node])
-        if not hint.startswith("did you mean"):
-            whole = OmegaConf.to_container(node._get_root(), resolve=False)
-            hint = key_hint(key, cast(dict[str, Any], whole))
-        return f"`{key}` is no setting: {hint}"
-    return str(error)
 
 
 def _end(message: str, status: int = 2) -> None:

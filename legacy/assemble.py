@@ -10,12 +10,19 @@ from experiment.data import (
     Simulator,
     channel_plan,
     network_arguments,
+    network_options,
     reference_simulator,
 )
-from experiment.settings import Settings, implementation, require_methods
+from experiment.settings import (
+    Settings,
+    build,
+    implementation,
+    require_arguments,
+    require_methods,
+)
 from experiment.system import Progress, SettingsError
 from experiment.training import PhysicalLearner, SyntheticLearner, initial_weights
-from legacy.models import Surrogate, import_weights, leaf_shapes
+from legacy.models import Surrogate, cast_leaves, export_weights, import_weights
 
 _SIDE = "legacy"
 _NETWORK = ("forward", "parameters", "state_dict", "train")
@@ -35,9 +42,15 @@ def check(settings: Settings) -> None:
     kind = implementation(settings, "model", _SIDE)
     key = f"migration.sources.model.{_SIDE}"
     require_methods(kind, _NETWORK, key)
+    if settings.migration.sources.model.legacy is not None:
+        arguments = network_arguments(settings)
+        require_arguments(kind, arguments, network_options(settings), key)
     # torch gives every module a `forward` that raises.
     if kind.forward is nn.Module.forward:
         raise SettingsError(f"`{key}`: {kind.__name__} lacks the method `forward`.")
+    if settings.migration.sources.model.legacy is not None:
+        # Whether one's own can be built is known now, not behind the simulations.
+        _network(settings)
 
 
 def seed(settings: Settings) -> None:
@@ -45,12 +58,17 @@ def seed(settings: Settings) -> None:
     torch.manual_seed(settings.general.seed)
 
 
+def _network(settings: Settings) -> Any:
+    arguments, options = network_arguments(settings), network_options(settings)
+    return build(settings, "model", _SIDE, *arguments, **options)
+
+
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
-    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
-    dtype = getattr(torch, settings.general.precision)
-    network = network.to(settings.general.device, dtype)
-    import_weights(network, initial_weights(leaf_shapes(network), settings))
+    network = _network(settings)
+    network = network.to(settings.general.device)
+    cast_leaves(network, getattr(torch, settings.general.precision))
+    import_weights(network, initial_weights(export_weights(network), settings))
     return Surrogate(network, channel_plan(settings))
 
 
@@ -66,13 +84,13 @@ def build_loader(
     Raises:
         SceneError: A simulation is missing, torn or of other settings.
     """
-    kind = implementation(settings, "data", _SIDE)
-    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+    options = {"shuffle": shuffle, "progress": progress}
+    return build(settings, "data", _SIDE, settings, simulations, **options)
 
 
 def build_synthetic_learner(settings: Settings, model: nn.Module) -> SyntheticLearner:
     """The surrogate with its optimiser."""
-    return implementation(settings, "trainer", _SIDE)(settings, model)
+    return build(settings, "trainer", _SIDE, settings, model)
 
 
 def build_simulator(settings: Settings) -> Simulator:
@@ -94,4 +112,4 @@ def build_physical_learner(
     from legacy.data import WindowDataset
 
     dataset = WindowDataset(settings, settings.trainer.train_sim)
-    return implementation(settings, "physics", _SIDE)(settings, dataset)
+    return build(settings, "physics", _SIDE, settings, dataset)

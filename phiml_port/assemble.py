@@ -10,12 +10,15 @@ from experiment.data import (
     Simulator,
     channel_plan,
     network_arguments,
+    network_options,
     reference_simulator,
 )
 from experiment.settings import (
     Settings,
+    build,
     implementation,
     precision_bits,
+    require_arguments,
     require_methods,
 )
 from experiment.system import Progress, SettingsError
@@ -51,7 +54,14 @@ def check(settings: Settings) -> None:
             " with `pip install -e '.[jax]'`, or use torch."
         )
     kind = implementation(settings, "model", _SIDE)
-    require_methods(kind, _NETWORK, f"migration.sources.model.{_SIDE}")
+    key = f"migration.sources.model.{_SIDE}"
+    require_methods(kind, _NETWORK, key)
+    if settings.migration.sources.model.phiml is not None:
+        arguments = network_arguments(settings)
+        require_arguments(kind, arguments, network_options(settings), key)
+        # Whether one's own can be built is known now, not behind the simulations.
+        math.use("torch")
+        _network(settings)
 
 
 def seed(settings: Settings) -> None:
@@ -59,13 +69,17 @@ def seed(settings: Settings) -> None:
     seed_backend(settings.general.seed)
 
 
+def _network(settings: Settings) -> Any:
+    arguments, options = network_arguments(settings), network_options(settings)
+    return build(settings, "model", _SIDE, *arguments, **options)
+
+
 def build_model(settings: Settings) -> Surrogate:
     """The surrogate with its initial weights, in `general.precision`."""
     math.use("torch")
-    network = implementation(settings, "model", _SIDE)(*network_arguments(settings))
+    network = _network(settings)
     network.convert(settings.general.device, precision_bits(settings.general.precision))
-    shapes = {name: w.shape for name, w in network.export_weights().items()}
-    network.import_weights(initial_weights(shapes, settings))
+    network.import_weights(initial_weights(network.export_weights(), settings))
     return Surrogate(network, channel_plan(settings))
 
 
@@ -82,14 +96,14 @@ def build_loader(
         SceneError: A simulation is missing, torn or of other settings.
     """
     math.use("torch")
-    kind = implementation(settings, "data", _SIDE)
-    return kind(settings, simulations, shuffle=shuffle, progress=progress)
+    options = {"shuffle": shuffle, "progress": progress}
+    return build(settings, "data", _SIDE, settings, simulations, **options)
 
 
 def build_synthetic_learner(settings: Settings, model: Any) -> SyntheticLearner:
     """The surrogate with its optimiser."""
     math.use("torch")
-    return implementation(settings, "trainer", _SIDE)(settings, model)
+    return build(settings, "trainer", _SIDE, settings, model)
 
 
 def build_simulator(settings: Settings) -> Simulator:
@@ -111,4 +125,4 @@ def build_physical_learner(
     from phiml_port.data import PhiMLDataset
 
     dataset = PhiMLDataset(settings, settings.trainer.train_sim, progress)
-    return implementation(settings, "physics", _SIDE)(settings, dataset)
+    return build(settings, "physics", _SIDE, settings, dataset)

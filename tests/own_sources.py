@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import torch
+
 import legacy.data.loader
+import legacy.models.convnet
 import legacy.physics.learner
 import legacy.training.synthetic
 import phiml_port.data.loader
@@ -30,3 +33,11 @@ LegacyPhysics = _noting(legacy.physics.learner.PhysicalLearner, "LegacyPhysics")
 PhimlPhysics = _noting(phiml_port.physics.learner.PhysicalLearner, "PhimlPhysics")
 LegacyHybrid = _noting(HybridTraining, "LegacyHybrid")
 PhimlHybrid = _noting(HybridTraining, "PhimlHybrid")
+
+
+class DropoutNet(legacy.models.convnet.ConvNet):
+    """A ConvNet whose training draws numbers from torch's global generator."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        dropped = torch.nn.functional.dropout(self.layers(x), 0.3, self.training)
+        return self.head(dropped)

@@ -16,7 +16,10 @@ from omegaconf import OmegaConf
 from benchmarks.cases import CASES
 from benchmarks.reports.command import COMMAND
 from bridge.cli import COMMANDS
+from bridge.cli.words import words_of
+from bridge.configuration import composed
 from bridge.harness.bench_case import of_profile
+from bridge.harness.project import Project
 from experiment.settings import check_settings
 from tests.pages import lines_of_code
 
@@ -74,11 +77,20 @@ def test_every_bridge_command_exists() -> None:
             continue
         for word in words[0].split("|"):
             assert word in COMMANDS, f"{page}: {command}"
-        source = (ROOT / "bridge" / "cli" / f"{words[0].split('|')[0]}.py").read_text()
         # What `bench` takes is known to its own parser, below.
-        for word in words[1:] if words[0] != "bench" else ():
-            if word.startswith("--"):
-                assert f'"{word}"' in source, command
+        if words[0] in ("verify", "settings"):
+            _parse(COMMANDS[words[0]], ["all" if "<" in w else w for w in words[1:]])
+
+
+def _parse(module: Any, words: list[str]) -> None:
+    """As the command line does; settings must compose."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    module.add_arguments(parser, Project.find(ROOT))
+    options, others = parser.parse_known_args(words)
+    options.command = "verify"
+    given = words_of(options, others)
+    if given:
+        assert composed(given.config, given.overrides)
 
 
 def test_every_bench_command_measures_something() -> None:

@@ -44,7 +44,7 @@ def _errors(settings: Any, training: Any) -> str:
 
 def add_noise(settings: Any, share: float) -> None:
     """Adds Gaussian noise of a share of the root mean square to every frame."""
-    from experiment.data import open_scene
+    from experiment.data import open_scene, seal_scene
 
     generator = np.random.default_rng(0)
     for simulation in range(settings.data.num_simulations):
@@ -56,3 +56,4 @@ def add_noise(settings: Any, share: float) -> None:
             noise = generator.standard_normal(arrays["data"].shape) * size * share
             arrays["data"] = (arrays["data"] + noise).astype(arrays["data"].dtype)
             np.savez_compressed(file, **arrays)
+        seal_scene(scene.path)

@@ -8,7 +8,7 @@ from bridge.cli import bench, promote, rollback, selftest, settings, status, ver
 from bridge.harness.errors import HarnessError, load_object
 from bridge.harness.project import Project
 
-#: Every command by its name: a module with `HELP`, `add_arguments` and `run`.
+#: Every command by its name: a module with `HELP`, `DETAILS`, `add_arguments`, `run`.
 COMMANDS = {
     "verify": verify,
     "selftest": selftest,
@@ -28,8 +28,18 @@ def main() -> int:
     try:
         project = Project.find()
         for name, module in COMMANDS.items():
-            module.add_arguments(commands.add_parser(name, help=module.HELP), project)
-        options = parser.parse_args()
+            command = commands.add_parser(
+                name,
+                help=module.HELP,
+                description=module.DETAILS,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.add_arguments(command, project)
+        options, others = parser.parse_known_args()
+        # Words behind an option, which argparse leaves over.
+        options.others = others
+        if others and not hasattr(options, "words"):
+            parser.error(f"unrecognized arguments: {' '.join(others)}")
         return COMMANDS[options.command].run(options, project)
     except HarnessError as error:
         return _end(error, error.status)

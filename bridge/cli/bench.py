@@ -9,6 +9,20 @@ from bridge.harness.errors import load_object
 from bridge.harness.project import Project
 
 HELP = "measure what each side costs"
+DETAILS = """\
+Times each side against the control in turns, after its outcome and its work
+have been compared; what does not hold is not timed.
+
+examples:
+  python -m bridge bench
+  python -m bridge bench --only trainer
+  python -m bridge bench --explain
+
+reads   the code of both sides, evidence/; simulations are made in a folder that
+        vanishes
+writes  nothing; a baseline with --save
+takes   90 seconds on 2 quiet cores; --profile regular or large longer
+ends    0; 1 if a judged side is slower than the control; 2 if nothing was timed"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:

@@ -6,6 +6,17 @@ from bridge.harness import switch
 from bridge.harness.project import Project
 
 HELP = "make a preset the default"
+DETAILS = """\
+Makes a preset what a run uses by default, if every ladder up to it has green
+evidence of the code as it is.
+
+example:
+  python -m bridge promote step2
+
+reads   evidence/, the code, conf/ and the installed versions
+writes  one line of conf/migration/current.yaml
+takes   a second
+ends    0, or 2 and what is missing"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:

@@ -6,6 +6,16 @@ from bridge.harness import switch
 from bridge.harness.project import Project
 
 HELP = "go back to the preset before"
+DETAILS = """\
+Makes the preset before one what a run uses by default. Asks for no evidence.
+
+example:
+  python -m bridge rollback step2
+
+reads   conf/migration/
+writes  one line of conf/migration/current.yaml
+takes   a second
+ends    0"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:

@@ -9,6 +9,16 @@ from bridge.harness.project import Project
 from bridge.harness.switch import components, default_preset, switch_values
 
 HELP = "what is built, and what runs by default"
+DETAILS = """\
+Says of each component which sides are built and which one runs by default.
+
+example:
+  python -m bridge status
+
+reads   conf/migration/
+writes  nothing
+takes   a second
+ends    0"""
 
 
 def add_arguments(parser: argparse.ArgumentParser, project: Project) -> None:

@@ -64,9 +64,10 @@ def not_judged(where: str, hint: str) -> Finding:
 def error_of(value: np.ndarray, reference: np.ndarray, scale: float) -> float:
     """The larger of the relative L2 error and max|a-b| / `scale`.
 
-    Differences are taken element by element in float64 before anything is reduced.
+    Differences are taken element by element in float64 (of complex numbers, in
+    complex128) before anything is reduced.
     """
-    difference = value.astype(np.float64) - reference.astype(np.float64)
+    difference = _wide(value) - _wide(reference)
     norm = scale * np.sqrt(difference.size)
     return max(
         float(np.linalg.norm(difference)) / norm,
@@ -85,6 +86,7 @@ def compare(
     scale: float | None = None,
     again: Sequence[np.ndarray] = (),
     size: float = 0.0,
+    computed_in: str | None = None,
 ) -> Finding:
     """Judges a candidate's array beside the control's.
 
@@ -104,6 +106,7 @@ def compare(
             of its own rounding.
         size: Largest magnitude of what the arrays are differences of; such a
             difference is exact to no more than eps times that.
+        computed_in: `bfloat16` where an autocast computed in less than the arrays have.
     """
     unfit = _structure(where, candidate, control, oracle)
     if unfit is not None:
@@ -112,8 +115,9 @@ def compare(
         scale = rms(oracle)
     if scale == 0:
         return not_judged(where, "zero signal")
-    dtype = str(control.dtype)
+    # Of complex numbers, that of their parts.
     eps = float(np.finfo(control.dtype).eps)
+    dtype = computed_in or str(np.finfo(control.dtype).dtype)
     floors = (
         (8 * eps * float(np.sqrt(depth)), "8 eps sqrt(depth)"),
         (8 * eps * size / scale, "8 eps of the weight"),
@@ -128,7 +132,7 @@ def compare(
         limit, rule = CEILINGS[dtype], f"ceiling of {dtype}"
     error = error_of(candidate, oracle, scale)
     worst = np.unravel_index(
-        np.abs(candidate.astype(float) - oracle.astype(float)).argmax(), control.shape
+        np.abs(_wide(candidate) - _wide(oracle)).argmax(), control.shape
     )
     index = ",".join(str(int(i)) for i in worst)
     verdict = Verdict.PASSED if error <= limit else Verdict.FAILED
@@ -154,8 +158,13 @@ def _structure(
 
 
 def rms(values: np.ndarray) -> float:
-    """Root of the mean square, in float64."""
-    return float(np.sqrt(np.mean(np.square(values.astype(np.float64)))))
+    """Root of the mean square (of the magnitude), in float64."""
+    return float(np.sqrt(np.mean(np.square(np.abs(_wide(values))))))
+
+
+def _wide(values: np.ndarray) -> np.ndarray:
+    """The values in float64, or in complex128 if they are complex."""
+    return values.astype(np.complex128 if np.iscomplexobj(values) else np.float64)
 
 
 def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
@@ -169,7 +178,7 @@ def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
     if candidate.tobytes() == control.tobytes():
         return passed(where)
     with np.errstate(all="ignore"):
-        difference = np.abs(candidate.astype(float) - control.astype(float))
+        difference = np.abs(_wide(candidate) - _wide(control))
     # What differs in NaN or in the sign of zero alone has no size.
     error = float(difference[np.isfinite(difference)].max(initial=0.0))
     return Finding(Verdict.FAILED, error or np.inf, 0.0, where, "exact")

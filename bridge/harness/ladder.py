@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 from bridge.harness.compare import Finding, Verdict, failed, not_judged
 
 Findings = Iterable[Finding]
+#: Columns of a line.
+_WIDTH = 80
 
 
 def _always(case: Any) -> bool:
@@ -108,16 +111,35 @@ class RungResult:
     worst: Finding | None
 
     def line(self) -> str:
-        """One line: rung, verdict, worst error, its limit, where, hint."""
+        """Verdict, what was compared [rung], worst error, its limit, where, hint.
+
+        Wrapped at 80 columns.
+        """
+        head = f"{self.verdict.value:<4}  {self.compares} [{self.rung}]: "
         if self.worst is None:
-            return f"  {self.rung} {self.verdict.value}: a rung below did not pass"
+            return _wrapped(f"{head}a rung below did not pass")
         worst = self.worst
-        numbers = "" if math.isnan(worst.error) else f" {_size(worst)}"
-        hint = f"  <- {worst.hint}" if worst.hint else ""
-        return f"  {self.rung} {self.verdict.value:<4}{numbers} {worst.where}{hint}"
+        hint = f" <- {worst.hint}" if worst.hint else ""
+        if worst.rule == "exact" and worst.verdict is Verdict.PASSED:
+            return _wrapped(f"{head}equal bit by bit")
+        numbers = "" if math.isnan(worst.error) else f"{_size(worst)}, "
+        return _wrapped(f"{head}{numbers}{worst.where}{hint}")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _size(worst: Finding) -> str:
+    if worst.limit == 0:
+        return "not equal" if math.isinf(worst.error) else f"{worst.error:.1e} of 0"
     rule = "floor" if worst.rule.startswith("8 eps") else worst.rule
     return f"{worst.error:.1e} of {worst.limit:.1e} ({rule})"
 

@@ -7,6 +7,7 @@ components = "mypackage:COMPONENTS"    # objects with `name` and `step`
 sides = ["legacy", "phiml"]            # values that a component's switch has
 errors = "mypackage:UserError"         # errors that are printed without traceback
 prepare = "mypackage.ladders:prepare"  # called before a ladder is run
+words = "mypackage.words:cases"        # a run's words as cases (`bridge.harness.words`)
 reads = ["mypackage", "conf"]          # what a verification depends on
 evidence = "evidence"                  # folder of the evidence
 switches = "conf/migration"            # folder of the presets

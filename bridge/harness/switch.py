@@ -39,7 +39,7 @@ def choose_preset(project: Project, preset: str) -> str:
     """Makes a preset the committed default.
 
     Returns:
-        The lines that changed, as `-old` and `+new`; empty if none did.
+        The file, and its lines that changed, as `-old` and `+new`; empty if none did.
 
     Raises:
         HarnessError: The default is a file of an installed package.
@@ -50,7 +50,13 @@ def choose_preset(project: Project, preset: str) -> str:
     after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
     write_file(path, after)
     lines = zip(before.splitlines(), after.splitlines(), strict=True)
-    return "\n".join(f"-{old}\n+{new}" for old, new in lines if old != new)
+    changed = [f"-{old}\n+{new}" for old, new in lines if old != new]
+    if not changed:
+        return ""
+    shown = (
+        path.relative_to(project.root) if path.is_relative_to(project.root) else path
+    )
+    return "\n".join([f"changed {shown}", *changed])
 
 
 def _refuse_installed(project: Project, preset: str) -> None:

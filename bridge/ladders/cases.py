@@ -10,6 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from bridge.ladders import observed
+from bridge.ladders.run_cases import RunCase
 from experiment.run import RunFolder
 from experiment.settings import (
     ARCHITECTURES,
@@ -61,11 +62,15 @@ class CaseName:
         return f"{self.experiment}-{self.architecture}-{self.precision}{extras}"
 
 
-def case_settings(name: CaseName) -> Settings:
-    """Settings of a case: distinct primes, times 2 for a network that halves its grid.
+def case_settings(name: CaseName | RunCase) -> Settings:
+    """Settings of a case, the control on; of a run's words, the run's.
+
+    Others are distinct primes, times 2 for a network that halves its grid.
 
     Fields stand in an order that is not the alphabetical one, so that sorting is seen.
     """
+    if isinstance(name, RunCase):
+        return switched(name.settings, CONTROL)
     above = "model.synthetic.architecture"
     keys = ARCHITECTURES[name.architecture].settings
     halved = "levels" in keys

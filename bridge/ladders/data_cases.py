@@ -17,20 +17,20 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import to_torch
 from bridge.ladders.cases import CANDIDATE, CaseName, case_settings, switched
-from experiment.data import channel_plan, generate, scene_path
+from bridge.ladders.run_cases import RunCase, limited
+from experiment.data import channel_plan, generate, scene_path, seal_scene
 from experiment.settings import Settings, without_observations
 from experiment.system import Progress
 
 SIMULATIONS, FRAMES, STEPS, BATCH, EPOCHS = 4, 8, 2, 4, 2
 #: Not in ascending order, so that sorting is seen.
 TRAIN, VALIDATE = (2, 0, 3), (1,)
-_WINDOW = "vector time x y"
 
 
 class DataCase:
     """Both sides' loaders on a folder of Scenes that vanishes afterwards."""
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         self.name = name
         folder = Path(tempfile.mkdtemp())
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -40,6 +40,8 @@ class DataCase:
             self.settings, CANDIDATE, "model", "trainer", "data"
         )
         self.plan = channel_plan(self.settings)
+        self.batch = self.settings.trainer.batch_size
+        self.epochs = self.settings.trainer.synthetic.epochs
 
     def control(self, simulations: Sequence[int] = TRAIN) -> Any:
         """A new loader of the control; it shuffles the training simulations."""
@@ -58,7 +60,12 @@ class DataCase:
     def trajectories(self) -> np.ndarray:
         """Two made-up trajectories `(simulation, time, x, y, vector)`."""
         cells = self.settings.model.physical.resolution.values()
-        shape = (2, STEPS + 3, *cells, len(self.plan.names))
+        shape = (
+            2,
+            self.settings.trainer.rollout_steps + max(3, self.batch),
+            *cells,
+            len(self.plan.names),
+        )
         values = np.random.default_rng(4).standard_normal(shape)
         return values.astype(self.settings.general.precision)
 
@@ -71,6 +78,7 @@ class DataCase:
             arrays = {name: content[name] for name in ("data", "dim_names")}
         arrays["data"] = arrays["data"] * 2
         np.savez_compressed(file, **arrays)
+        seal_scene(file.parent)
 
     @property
     def depth(self) -> float:
@@ -86,30 +94,36 @@ def _for(simulations: Sequence[int], settings: Settings) -> Settings:
 def windows_of(loader: Any) -> list[np.ndarray]:
     """Every window `(vector, time, x, y)` of either side, by number."""
     dataset = loader.dataset
-    return [_array(dataset[i], _WINDOW) for i in range(len(dataset))]
+    return [_array(dataset[i]) for i in range(len(dataset))]
 
 
 def batches_of(loader: Any, epoch: int, position: int = 0) -> list[np.ndarray]:
     """Batches `(batch, vector, time, x, y)` of either side."""
     loader.set_epoch(epoch, position)
-    return [_array(batch, f"batch {_WINDOW}") for batch in loader]
+    return [_array(batch) for batch in loader]
 
 
-def _array(values: Any, layout: str) -> np.ndarray:
+def _array(values: Any) -> np.ndarray:
     if not isinstance(values, torch.Tensor):
+        batch = ["batch"] * ("batch" in values.shape)
+        layout = " ".join([*batch, "vector", "time", *values.shape.spatial.names])
         values = to_torch(values, layout, boundary="verify")
     return values.numpy().copy()
 
 
-def _settings(name: CaseName, folder: Path) -> Settings:
+def _settings(name: CaseName | RunCase, folder: Path) -> Settings:
     base = case_settings(name)
+    steps = limited(name, base.trainer.rollout_steps, STEPS)
+    short = isinstance(name, RunCase) and name.at_own_sizes
+    frames = base.data.trajectory_length if isinstance(name, RunCase) else FRAMES
     split = replace(
         base.trainer,
         train_sim=TRAIN,
         val_sim=VALIDATE,
-        rollout_steps=STEPS,
-        batch_size=BATCH,
-        synthetic=replace(base.trainer.synthetic, epochs=EPOCHS),
+        rollout_steps=steps,
+        rollout_start=min(base.trainer.rollout_start, steps),
+        batch_size=limited(name, base.trainer.batch_size, BATCH),
+        synthetic=replace(base.trainer.synthetic, epochs=1 if short else EPOCHS),
     )
     return replace(
         base,
@@ -123,17 +137,19 @@ def _settings(name: CaseName, folder: Path) -> Settings:
             base.data,
             data_dir=f"{folder}/data",
             num_simulations=SIMULATIONS,
-            trajectory_length=FRAMES,
-            precision=name.precision,
+            trajectory_length=frames,
+            precision=base.data.precision
+            if isinstance(name, RunCase)
+            else name.precision,
         ),
-        cache=replace(base.cache, dir=f"{folder}/cache"),
+        cache=replace(base.cache, dir=base.cache.dir and f"{folder}/cache"),
         trainer=split,
-        evaluation=replace(base.evaluation, num_frames=FRAMES),
+        evaluation=replace(base.evaluation, num_frames=frames),
     )
 
 
 @lru_cache
-def _simulated(name: CaseName) -> Path:
+def _simulated(name: CaseName | RunCase) -> Path:
     """Scenes of a case, simulated once a process and removed at its end."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 
 from bridge.assemble import MixedParts
-from bridge.harness import Counterfactuals, Finding, Findings, exact, named_exactly
+from bridge.harness import (
+    Counterfactuals,
+    Finding,
+    Findings,
+    exact,
+    failed,
+    named_exactly,
+)
 from bridge.ladders import observed as names
-from bridge.ladders.data_cases import BATCH, VALIDATE, DataCase, windows_of
+from bridge.ladders.data_cases import VALIDATE, DataCase, windows_of
+from bridge.ladders.run_cases import RunCase
 from experiment.data import channel_plan, read_trajectory
 from experiment.run import build_synthetic_training
 from experiment.settings import Settings
@@ -18,6 +26,8 @@ _EPOCH, _POSITION = 1, 1
 
 def observed_findings(case: DataCase) -> Findings:
     """Windows with noise, masks in the order of an epoch, exact validation windows."""
+    if isinstance(case.name, RunCase):
+        yield from _masks_of_both(case)
     if not case.name.observed:
         return
     sides = {"control": case.control, "candidate": case.candidate}
@@ -34,6 +44,26 @@ def observed_findings(case: DataCase) -> Findings:
         yield from _validation(settings, side)
 
 
+def _masks_of_both(case: DataCase) -> Findings:
+    """The masks of both sides, where a run's own words ask for gaps."""
+    for access in ("real_only", "both", "generated_only"):
+        where = f"masks of epoch {_EPOCH} from batch {_POSITION}, {access}"
+        control, candidate = case.control(), case.candidate()
+        for loader in (control, candidate):
+            if access != "real_only":
+                loader.augment(case.trajectories(), access)
+            loader.set_epoch(_EPOCH, _POSITION)
+        seen, expected = candidate.observed(), control.observed()
+        if (seen is None) != (expected is None):
+            side = "candidate" if seen is None else "control"
+            yield failed(where, "exact", f"the {side} takes all for observed")
+        elif seen is not None:
+            for part in ("steps", "cells", "generated"):
+                yield exact(
+                    f"{where}: {part}", getattr(seen, part), getattr(expected, part)
+                )
+
+
 def _masks(case: DataCase, loader: Any, side: str, access: str) -> Finding:
     made = 0
     if access != "real_only":
@@ -47,7 +77,7 @@ def _masks(case: DataCase, loader: Any, side: str, access: str) -> Finding:
     real = names.masks_of(case.settings)[: 0 if access == "generated_only" else None]
     seed = case.settings.general.seed
     order = np.random.default_rng([seed, _EPOCH]).permutation(len(real) + made)
-    order = order[_POSITION * BATCH :]
+    order = order[_POSITION * case.batch :]
 
     def in_order(masks: np.ndarray, generated: bool | np.ndarray = True) -> np.ndarray:
         shape = made, *masks.shape[1:]

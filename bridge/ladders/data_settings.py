@@ -6,16 +6,23 @@ from typing import Any
 from bridge.harness import Row
 from bridge.ladders.cases import EXPERIMENTS, CaseName
 from bridge.ladders.data_cases import DataCase, batches_of, windows_of
+from bridge.ladders.run_cases import RunCase
 from bridge.ladders.settings_rows import rows
 
 
 def settings_rows() -> Iterator[Row]:
     """Both loaders' settings for every experiment."""
     for experiment in EXPERIMENTS:
-        case = DataCase(CaseName(experiment, "convnet", "float64", batch_norm=False))
-        control = describe(case, case.control())
-        candidate = describe(case, case.candidate())
-        yield from rows(f"data-{experiment}", case.settings, "data", control, candidate)
+        name = CaseName(experiment, "convnet", "float64", batch_norm=False)
+        yield from case_rows(name, f"data-{experiment}")
+
+
+def case_rows(name: CaseName | RunCase, title: str) -> Iterator[Row]:
+    """Both loaders' settings in a case, under a title."""
+    case = DataCase(name)
+    control = describe(case, case.control())
+    candidate = describe(case, case.candidate())
+    yield from rows(title, case.settings, "data", control, candidate)
 
 
 def describe(case: DataCase, loader: Any) -> dict[str, str]:

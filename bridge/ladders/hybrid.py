@@ -27,6 +27,7 @@ from bridge.ladders.cases import CaseName
 from bridge.ladders.hybrid_cases import CYCLES, LOSSES, HybridCase, Recording
 from bridge.ladders.hybrid_counterfactuals import of_cycles
 from bridge.ladders.physics_cases import ITERATIONS, case_names
+from bridge.ladders.run_cases import RunCase
 from bridge.ladders.training_counterfactuals import AVERAGED
 
 HANDED = "augmentation handed over in the wrong order"
@@ -54,6 +55,8 @@ def hybrid_names() -> list[CaseName]:
 def _pairs(case: HybridCase) -> list[tuple[str, Recording, Recording]]:
     """What is compared with what, and what is added to the name for it."""
     candidate, control = case.candidate_run, case.control_run
+    if not case.has_reference:
+        return [("", candidate, control)]
     return [
         ("", candidate, control),
         (", candidate beside the reference", candidate, case.reference_run),
@@ -135,6 +138,10 @@ def cycles_rung(case: HybridCase) -> Findings:
                 depth=case.depth * _OF_A_LOSS * losses,
                 again=_moved(reference, *_curves(case, where)),
             )
+            # The reference has no validation.
+            if where.startswith("validation"):
+                yield finding
+                continue
             wrong = of_cycles(case, lambda run, curve=where: run.curves[curve])
             wrong = {AVERAGED: lambda: _averaged(case), **wrong}
             yield named(finding, values, reference, wrong)
@@ -182,6 +189,16 @@ def _must_change(where: str, change: float, hint: str) -> Finding:
     return failed(where, rule, hint)
 
 
+def _interacts(name: CaseName | RunCase) -> bool:
+    """Whether the settings give what is handed over any weight."""
+    if not isinstance(name, RunCase):
+        return True
+    trainer = name.settings.trainer
+    weights = trainer.hybrid.weights
+    both = weights.synthetic.interaction > 0 and weights.physical.interaction > 0
+    return both and trainer.data_access == "both" and not trainer.hybrid.keep_best
+
+
 def _faults() -> Sequence[Fault]:
     from bridge.ladders.faults.hybrid import FAULTS
 
@@ -195,7 +212,7 @@ LADDER = Ladder(
     (
         Rung("H1", "augmentation handed over", handover_rung),
         Rung("H2", "losses of two cycles", cycles_rung),
-        Rung("H3", "noise handed over changes both losses", matters_rung),
+        Rung("H3", "noise handed over changes both losses", matters_rung, _interacts),
     ),
     faults=_faults,
 )

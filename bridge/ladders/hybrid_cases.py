@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 import legacy.assemble
-from bridge.assemble import MixedParts
 from bridge.ladders.cases import CaseName, run_folder
 from bridge.ladders.hybrid_reference import INTERACTION, REAL, HybridReference
 from bridge.ladders.observed import masks_of, with_holes
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase
 from bridge.ladders.reference import Epochs
-from bridge.ladders.training_cases import epoch_losses
+from bridge.ladders.run_cases import RunCase
+from bridge.ladders.started import StartedParts
+from bridge.ladders.training_states import epoch_losses
 from experiment.run import build_hybrid_training
 from experiment.settings import Settings, parameter_ranges
 from experiment.settings.schema import HybridWeights, TermWeights
@@ -63,7 +64,7 @@ def recorded(
             the other one made.
     """
     with run_folder(settings) as (run, in_folder):
-        training = build_hybrid_training(in_folder, MixedParts())
+        training = build_hybrid_training(in_folder, StartedParts())
         for name, value in training.physical.unbounded.items():
             training.physical.unbounded[name] = value * (1 + nudge)
         with _watched(training, noise_to) as handed:
@@ -133,7 +134,7 @@ def _watched(training: HybridTraining, noise_to: str | None) -> Iterator[HandOve
 class HybridCase(PhysicsCase):
     """Hybrid trainings of both sides, each recorded once."""
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         super().__init__(name)
         hybrid = replace(
             self.settings.trainer.hybrid,
@@ -141,13 +142,25 @@ class HybridCase(PhysicsCase):
             cycles=CYCLES,
             epochs=1,
             rounds=1,
-            # All different, so that no weight can be taken for another.
-            weights=HybridWeights(TermWeights(0.8, 0.3), TermWeights(1.2, 0.5)),
-            proportional=name.experiment == "burgers",
         )
+        if isinstance(name, CaseName):
+            hybrid = replace(
+                hybrid,
+                # All different, so that no weight can be taken for another.
+                weights=HybridWeights(TermWeights(0.8, 0.3), TermWeights(1.2, 0.5)),
+                proportional=name.experiment == "burgers",
+            )
         trainer = replace(self.settings.trainer, hybrid=hybrid)
         self.settings = replace(self.settings, trainer=trainer)
         self.port_settings = replace(self.port_settings, trainer=trainer)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether the reference has all that the settings ask for."""
+        trainer = self.settings.trainer
+        plain = trainer.data_access == "both" and not trainer.hybrid.keep_best
+        known = bool(self.name.observed) or not self.is_observed
+        return plain and known
 
     @cached_property
     def control_run(self) -> Recording:
@@ -202,7 +215,7 @@ class HybridCase(PhysicsCase):
         if self.name.observed and masked:
             windows = with_holes(windows.numpy(), masks_of(settings))
         reference = kind(
-            build.build_model(settings),
+            StartedParts().build_model(settings),
             windows,
             settings,
             {kind: self._physical(fault or {}) for kind in (REAL, INTERACTION)},

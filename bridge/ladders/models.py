@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from phiml import math
 
 from bridge.harness import (
     Fault,
@@ -20,30 +19,24 @@ from bridge.harness import (
     named,
     named_exactly,
     not_judged,
+    passed,
     rms,
 )
+from bridge.ladders.cases import CaseName
 from bridge.ladders.converters import CUT_CONVERTER, converters_rung
-from bridge.ladders.models_cases import (
-    BATCH,
-    STEPS,
-    ModelCase,
-    array,
-    candidate_layer,
-    case_names,
-    control_twice,
-    layers,
-    swapped,
-)
+from bridge.ladders.layers import layers_rung
+from bridge.ladders.models_cases import ModelCase, array, case_names, control_twice
 from bridge.ladders.models_counterfactuals import (
     ROUGH,
     TRANSPOSED,
     of_buffer,
     of_forward,
     of_gradient,
-    of_layer,
 )
 from bridge.ladders.models_settings import settings_rows
 from bridge.ladders.names import ONE_OBJECT
+from bridge.ladders.networks import View
+from bridge.ladders.run_cases import RunCase
 from legacy.training import rollout_loss
 
 ALWAYS_NORM = "batch norm always on"
@@ -104,36 +97,6 @@ def _shape_hint(case: ModelCase, left: torch.Tensor, right: torch.Tensor) -> str
     return f"shape {tuple(right.shape)}, control {tuple(left.shape)}"
 
 
-def layers_rung(case: ModelCase) -> Findings:
-    """Each layer with leaves, fed the control's input, in evaluation mode."""
-    case.refill()
-    inputs: dict[str, torch.Tensor] = {}
-    hooks = [
-        layer.register_forward_hook(
-            lambda _, given, __, name=name: inputs.__setitem__(name, given[0])
-        )
-        for name, layer in layers(case.control.network)
-    ]
-    with torch.no_grad():
-        case.control.eval()(case.states)
-    for hook in hooks:
-        hook.remove()
-    case.candidate.eval()
-    oracles = dict(layers(case.oracle.eval().network))
-    for name, layer in layers(case.control.network):
-        x = inputs[name]
-        twin = candidate_layer(case, name)
-        with torch.no_grad(), math.precision(x.element_size() * 8):
-            actual = array(twin(x))
-            expected = array(layer(x))
-            oracle = array(oracles[name](x.double()))
-        finding = compare(
-            name, actual, expected, oracle, factor=2, depth=float(x.shape[1])
-        )
-        wrong = of_layer(oracles[name], x.double())
-        yield named(finding, actual, oracle, wrong, ROUGH)
-
-
 def forward_rung(case: ModelCase) -> Findings:
     """The next state in evaluation and in training mode, and the buffers afterwards."""
     state = case.states
@@ -144,8 +107,10 @@ def forward_rung(case: ModelCase) -> Findings:
         mode = "train" if training else "eval"
         with torch.no_grad():
             actual = array(case.candidate.train(training)(state))
-            turned = case.turned_control().train(training)
-            again = array(turned(state.transpose(-1, -2)).transpose(-1, -2))
+            again = [
+                view.back(array(view.model.train(training)(view.there(state))))
+                for view in case.views()
+            ]
             expected = array(case.control.train(training)(state))
             oracle = array(case.oracle.train(training)(state.double()))
         finding = compare(
@@ -153,7 +118,7 @@ def forward_rung(case: ModelCase) -> Findings:
             *(actual, expected, oracle),
             factor=2,
             depth=case.depth,
-            again=[again],
+            again=again,
         )
         if not training and finding.verdict is Verdict.FAILED:
             finding = named(finding, actual, oracle, of_forward(case, state), ROUGH)
@@ -178,7 +143,7 @@ def _buffers(case: ModelCase, mode: str, before: Mapping[str, np.ndarray]) -> Fi
 def loss_rung(case: ModelCase) -> Findings:
     """The roll-out loss in training mode at batch 1, 2 and a ragged last batch."""
     dynamic = case.control.plan.dynamic
-    for size in (1, 2, BATCH):
+    for size in sorted({1, min(2, case.batch), case.batch}):
         case.refill()
         windows = case.windows[:size]
         with torch.no_grad():
@@ -191,16 +156,18 @@ def loss_rung(case: ModelCase) -> Findings:
                 )
             ]
         yield compare(
-            f"loss, batch {size}", *losses, factor=2, depth=case.depth * STEPS
+            f"loss, batch {size}", *losses, factor=2, depth=case.depth * case.steps
         )
 
 
 def gradient_rung(case: ModelCase) -> Findings:
     """The gradient of the roll-out loss by every parameter and by the input."""
     case.refill()
-    turned = case.turned_control()
+    views = case.views()
     candidate = _gradients(case, case.candidate, case.windows)
-    again = _gradients(case, turned, case.windows.transpose(-1, -2))
+    again = [
+        (view, _gradients(case, view.model, view.there(case.windows))) for view in views
+    ]
     control = _gradients(case, case.control, case.windows)
     oracle = _gradients(case, case.oracle, case.windows.double())
     # A convolution's bias before a batch norm has the gradient 0 but for rounding;
@@ -209,6 +176,9 @@ def gradient_rung(case: ModelCase) -> Findings:
     overall = rms(np.concatenate(leaves))
     for name, expected in control.items():
         reference, actual = oracle[name], candidate.get(name)
+        if expected is None and actual is None and case.is_own:
+            yield passed(f"gradient of {name}: none on either side")
+            continue
         if expected is None or reference is None:
             yield not_judged(name, "the control has no gradient")
             continue
@@ -220,9 +190,9 @@ def gradient_rung(case: ModelCase) -> Findings:
             f"gradient of {name}",
             *(actual, expected, reference),
             factor=4,
-            depth=case.depth * STEPS * 2,
+            depth=case.depth * case.steps * 2,
             scale=overall if small else None,
-            again=[_turned_back(name, again[name])],
+            again=[_turned_back(view, name, turned[name]) for view, turned in again],
         )
         if finding.verdict is Verdict.FAILED and not small and name != "input":
             finding = named(finding, actual, reference, of_gradient(case, name))
@@ -241,10 +211,16 @@ def _gradients(
     return {n: None if g is None else array(g) for n, g in gradients.items()}
 
 
-def _turned_back(name: str, gradient: np.ndarray | None) -> np.ndarray:
-    """A gradient of the control on swapped axes, on the usual ones."""
+def _turned_back(view: View, name: str, gradient: np.ndarray | None) -> np.ndarray:
+    """A gradient of the control in a view, on the usual axes."""
     assert gradient is not None
-    return gradient.swapaxes(-1, -2) if name == "input" else swapped(gradient)
+    return view.back(gradient) if name == "input" else view.leaf(gradient)
+
+
+def _smooth(name: CaseName | RunCase) -> bool:
+    # In float32 a ReLU may switch where in float64 it doesn't, so a gradient has no
+    # close oracle; this project's own cases have SiLU.
+    return not isinstance(name, RunCase) or name.precision == "float64"
 
 
 def _faults() -> Sequence[Fault]:
@@ -263,7 +239,7 @@ LADDER = Ladder(
         Rung("R2", "each layer, teacher-forced", layers_rung),
         Rung("R3", "forward, eval and train, buffers", forward_rung),
         Rung("R4", "loss at batch 1, 2, ragged", loss_rung),
-        Rung("R5", "gradient of every parameter, input", gradient_rung),
+        Rung("R5", "gradient of every parameter, input", gradient_rung, _smooth),
     ),
     settings_rows,
     _faults,

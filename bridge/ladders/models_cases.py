@@ -1,9 +1,10 @@
 """Models of both sides from copied weights, and the control in float64."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 from unittest.mock import patch
 
@@ -22,7 +23,10 @@ from bridge.ladders.cases import (
     case_settings,
     switched,
 )
+from bridge.ladders.networks import View, general_views, operations
+from bridge.ladders.run_cases import RunCase, is_own, limited
 from experiment.settings import ARCHITECTURES
+from experiment.training import has_rule
 from legacy import models
 
 BATCH, STEPS = 3, 4
@@ -47,10 +51,11 @@ class ModelCase:
     wrong unseen; they are drawn here and copied to both sides.
     """
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         torch.manual_seed(0)
         self.name = name
         self.settings = case_settings(name)
+        self.is_own = is_own(self.settings)
         self.control = legacy.assemble.build_model(self.settings)
         self.candidate = self.build_candidate()
         self.weights = self.draw_weights()
@@ -58,7 +63,10 @@ class ModelCase:
         self.fill_candidate()
         self.oracle = self.variant()
         sizes = self.settings.model.physical.resolution.values()
-        shape = (BATCH, len(self.control.plan.names), STEPS + 1, *sizes)
+        self.rank = len(sizes)
+        self.batch = limited(name, self.settings.trainer.batch_size, BATCH)
+        self.steps = limited(name, self.settings.trainer.rollout_steps, STEPS)
+        shape = (self.batch, len(self.control.plan.names), self.steps + 1, *sizes)
         generator = np.random.default_rng(1)
         self.windows = torch.from_numpy(generator.standard_normal(shape)).to(self.dtype)
 
@@ -81,24 +89,48 @@ class ModelCase:
         """States `(batch, vector, x, y)`."""
         return self.windows[:, :, 0]
 
-    def turned_control(self) -> models.Surrogate:
-        """The control with the axes of its kernels swapped.
+    def views(self) -> list[View]:
+        """The control with other rounding (A/A).
 
-        On swapped axes it computes the same function and adds in another order, which
-        shows how much of a difference is rounding (A/A). Another memory order wouldn't:
-        torch's circular padding gives its result the usual one.
+        On swapped axes, with its kernels swapped, one of this project's networks
+        computes the same function and adds in another order. Another memory order
+        wouldn't: torch's circular padding gives its result the usual one.
         """
-        turned = {n: swapped(w) for n, w in self.weights.items()}
+        if self.is_own or self.rank != 2:
+            return general_views(self._copy_of_control)
+
+        def turn(values: torch.Tensor) -> torch.Tensor:
+            return values.transpose(-1, -2)
+
+        def back(values: np.ndarray) -> np.ndarray:
+            return values.swapaxes(-1, -2)
+
+        twin = self._copy_of_control({n: swapped(w) for n, w in self.weights.items()})
+        return [View(twin, turn, back, swapped)]
+
+    def _copy_of_control(
+        self, weights: Mapping[str, np.ndarray] | None = None
+    ) -> models.Surrogate:
         twin = legacy.assemble.build_model(self.settings)
-        models.import_weights(twin.network, turned)
+        models.import_weights(twin.network, weights or self.weights)
         return twin
 
     def draw_weights(self) -> dict[str, np.ndarray]:
-        """A random value for every leaf of the control."""
+        """A value for every leaf of the control: random where a rule names its kind.
+
+        A leaf of another name, or complex, keeps the control's own value, with noise if
+        that is 0.
+        """
         generator = np.random.default_rng(0)
+        trained = {n for n, _ in self.control.network.named_parameters()}
         drawn = {}
-        for leaf, shape in models.leaf_shapes(self.control.network).items():
-            if leaf.endswith("num_batches_tracked"):
+        for leaf, value in models.export_weights(self.control.network).items():
+            shape = value.shape
+            if not has_rule(leaf, value):
+                silent = leaf in trained and not value.any()
+                noise = generator.uniform(-0.02, 0.02, shape).astype(value.dtype)
+                drawn[leaf] = noise if silent else value
+            elif leaf.endswith("num_batches_tracked"):
                 drawn[leaf] = np.array(7)
             elif leaf.endswith("running_var") or (
                 leaf.endswith("weight") and len(shape) == 1
@@ -143,9 +175,16 @@ class ModelCase:
         models.import_weights(built.network, self.weights)
         return built
 
+    @cached_property
+    def operations(self) -> float:
+        """Operations in a row of the control, counted."""
+        return operations(self.oracle, self.states.double())
+
     @property
     def depth(self) -> float:
-        """Convolutions in a row."""
+        """Operations in a row; of this project's networks, convolutions times 3."""
+        if self.is_own:
+            return self.operations
         convolutions = [w for w in self.weights.values() if w.ndim > 2]
         return float(len(convolutions) * 3)
 
@@ -162,22 +201,6 @@ def control_twice() -> AbstractContextManager[object]:
 def swapped(kernel: np.ndarray) -> np.ndarray:
     """A kernel `(out, in, x, y)` with its axes swapped; other leaves as they are."""
     return np.ascontiguousarray(kernel.swapaxes(-1, -2)) if kernel.ndim > 3 else kernel
-
-
-def layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Layers that have leaves of their own, by canonical name."""
-    for name, module in network.named_modules():
-        if next(module.parameters(recurse=False), None) is not None:
-            yield name, module
-
-
-def candidate_layer(case: ModelCase, name: str) -> nn.Module:
-    """The candidate's own layer behind a canonical name."""
-    if not isinstance(case.candidate, TorchModel):
-        return case.candidate_network.get_submodule(name)
-    network: Any = case.candidate.model.network
-    inner = network.leaves[f"{name}.weight"].removesuffix(".weight")
-    return network.native.get_submodule(inner)
 
 
 def array(tensor: torch.Tensor) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What the control would give with a fault in its model, by the fault's name."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn import functional
 from bridge.harness import Counterfactuals
 from bridge.ladders.models_cases import ModelCase, array
 from bridge.ladders.names import BOUNDARY, CHANNEL_ORDER, SWAPPED
+from bridge.ladders.networks import OtherGelu
 from legacy.models import Surrogate
 from legacy.training import rollout_loss
 
@@ -19,6 +21,8 @@ MOMENTUM = "BatchNorm momentum 0.9 for 0.1"
 TRANSPOSED = "square kernel transposed"
 AUTOCAST = "autocast left on"
 CUT_ROLLOUT = "gradient cut between roll-out steps"
+GELU = "GELU by tanh for the exact one, or the other way round"
+_CONVOLVED = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 #: Another rounding than that of the autocast at hand leaves more behind.
 ROUGH = (AUTOCAST,)
 
@@ -70,7 +74,20 @@ def _convolved(
     if width:
         mode = "circular" if periodic else "constant"
         x = functional.pad(x, (width,) * 2 * (x.ndim - 2), mode=mode)
-    return functional.conv2d(x, kernel, bias)
+    return _CONVOLVED[x.ndim - 2](x, kernel, bias)
+
+
+@torch.no_grad()
+def of_any_layer(
+    layer: nn.Module, given: Sequence[Any], options: Mapping[str, Any]
+) -> Counterfactuals:
+    """What a faulty copy of a layer of one's own would give."""
+
+    def other_gelu() -> np.ndarray:
+        with torch.no_grad(), OtherGelu():
+            return array(layer(*given, **options))
+
+    return {GELU: other_gelu}
 
 
 def of_forward(case: ModelCase, state: torch.Tensor) -> Counterfactuals:
@@ -114,14 +131,20 @@ def of_forward(case: ModelCase, state: torch.Tensor) -> Counterfactuals:
         with torch.autocast("cpu", torch.bfloat16):
             return array(result(case.control, state))
 
-    return {
+    def other_gelu() -> np.ndarray:
+        with OtherGelu():
+            return array(result(oracle, wide))
+
+    general = {
         RESIDUAL: without_residual,
         TRAIN_MODE: in_train_mode,
-        SWAPPED: swapped,
-        BOUNDARY: wrong_boundary,
         CHANNEL_ORDER: by_name,
         AUTOCAST: low_precision,
+        GELU: other_gelu,
     }
+    # What kernels and boundaries are is known of this project's networks alone.
+    ours = {SWAPPED: swapped, BOUNDARY: wrong_boundary}
+    return general if case.is_own else {**general, **ours}
 
 
 def of_buffer(before: np.ndarray, after: np.ndarray) -> Counterfactuals:

@@ -9,6 +9,7 @@ from torch import nn
 from bridge.harness import Row
 from bridge.ladders.cases import EXPERIMENTS, CaseName
 from bridge.ladders.models_cases import ModelCase
+from bridge.ladders.run_cases import RunCase
 from bridge.ladders.settings_rows import rows, unread_keys
 from experiment.settings import ARCHITECTURES
 
@@ -18,25 +19,31 @@ def settings_rows() -> Iterator[Row]:
     for experiment in EXPERIMENTS:
         for architecture in ARCHITECTURES:
             for batch_norm in (True, False):
-                name = CaseName(experiment, architecture, "float32", batch_norm)
-                case = ModelCase(name)
-                surrogate = case.candidate.model
-                control = describe(
-                    case.control, case.control.network, case.control.plan
+                yield from case_rows(
+                    CaseName(experiment, architecture, "float32", batch_norm)
                 )
-                candidate = describe(
-                    case.candidate, surrogate.network.native, surrogate.plan
-                )
-                yield from rows(str(name), case.settings, "model", control, candidate)
     unread = ", ".join(unread_keys()) or "none"
     mark = "equal" if unread == "none" else "UNEQUAL"
     yield Row("configuration", "config keys that no code reads", "none", unread, mark)
 
 
-def describe(model: nn.Module, network: nn.Module, plan: Any) -> dict[str, str]:
+def case_rows(name: CaseName | RunCase) -> Iterator[Row]:
+    """Both models' settings in a case."""
+    case = ModelCase(name)
+    surrogate, network = case.candidate.model, case.candidate.model.network
+    native = getattr(network, "native", case.candidate_network)
+    control = describe(case, case.control, case.control.network, case.control.plan)
+    candidate = describe(case, case.candidate, native, surrogate.plan)
+    yield from rows(str(name), case.settings, "model", control, candidate)
+
+
+def describe(
+    case: ModelCase, model: nn.Module, network: nn.Module, plan: Any
+) -> dict[str, str]:
     """What a model computes with, in words, by setting.
 
     Args:
+        case: The case, for a state that the model takes.
         model: The surrogate, for what surrounds the network.
         network: Has the layers.
         plan: The channels and their roles.
@@ -60,6 +67,9 @@ def describe(model: nn.Module, network: nn.Module, plan: Any) -> dict[str, str]:
         elif type(layer).__module__ == "torch.nn.modules.pooling":
             note("pooling", f"{type(layer).__name__} {_number(layer)}")
     rows = {key: _summed(values) for key, values in noted.items()}
+    if "pooling" in noted:
+        # A side may use one layer several times.
+        rows["pooling"] = ", ".join(sorted(set(noted["pooling"])))
     parameters = list(model.parameters())
     rows["parameters"] = str(sum(p.numel() for p in parameters))
     rows["buffers"] = str(sum(b.numel() for b in model.buffers()))
@@ -67,7 +77,7 @@ def describe(model: nn.Module, network: nn.Module, plan: Any) -> dict[str, str]:
     rows["device"] = ", ".join(sorted({str(p.device) for p in parameters}))
     rows["channels"] = ", ".join(plan.names)
     rows["network inputs"] = ", ".join(plan.names[i] for i in plan.network_inputs)
-    rows["residual on"] = _residual(model, plan)
+    rows["residual on"] = _residual(model, plan, case.states[:1])
     rows["mode after train()"] = _mode(model, network, True)
     rows["mode after eval()"] = _mode(model, network, False)
     return rows
@@ -98,12 +108,9 @@ def _summed(values: list[str]) -> str:
     return ", ".join(f"{values.count(k)} x {k}" for k in kinds)
 
 
-def _residual(model: nn.Module, plan: Any) -> str:
+def _residual(model: nn.Module, plan: Any, state: torch.Tensor) -> str:
     """Which channels are added to the change: measured with a network that gives 0."""
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    state = torch.randn(
-        1, len(plan.names), 12, 16, dtype=next(iter(before.values())).dtype
-    )
     try:
         with torch.no_grad():
             for parameter in model.parameters():

@@ -17,6 +17,7 @@ from bridge.harness import (
     named,
 )
 from bridge.ladders import observed
+from bridge.ladders.cases import CaseName
 from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import (
@@ -27,6 +28,7 @@ from bridge.ladders.physics_counterfactuals import (
     truncated,
     variants,
 )
+from bridge.ladders.run_cases import RunCase
 from experiment.settings import parameter_ranges
 from experiment.training import Unbounded
 
@@ -88,7 +90,7 @@ def gradient_rung(case: PhysicsCase) -> Findings:
     ranges = parameter_ranges(case.settings)
     start = {n: ranges[n].unbounded(v) for n, v in case.parameters.items()}
     # Of a window whose first target was not observed, the first step is nothing.
-    for steps in (None,) if case.name.observed else (None, 1):
+    for steps in (None,) if case.is_observed else (None, 1):
         control.rollout_steps = candidate.rollout_steps = steps
         of = "whole windows" if steps is None else "their first step"
         actual, expected = (np.array([s.loss(start)]) for s in (candidate, control))
@@ -174,6 +176,10 @@ def optimisation_rung(case: PhysicsCase) -> Findings:
     yield exact("iterations", *counts)
 
 
+def _is_small(name: CaseName | RunCase) -> bool:
+    return not isinstance(name, RunCase) or not name.at_own_sizes
+
+
 def _faults() -> Sequence[Fault]:
     from bridge.ladders.faults.physics import FAULTS
 
@@ -188,7 +194,7 @@ LADDER = Ladder(
         Rung("P1", "one step", step_rung),
         Rung("P2", "roll-out", rollout_rung),
         Rung("P3", "loss and gradient by parameter", gradient_rung),
-        Rung("P4", "result of the optimisation", optimisation_rung),
+        Rung("P4", "result of the optimisation", optimisation_rung, _is_small),
     ),
     faults=_faults,
 )

@@ -1,7 +1,7 @@
 """Physical learners of both sides on the same Scenes and windows."""
 
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -10,10 +10,15 @@ import phiml_port.assemble
 from bridge.ladders.cases import CANDIDATE, EXPERIMENTS, CaseName, switched
 from bridge.ladders.coarse import Between, CoarseLearner
 from bridge.ladders.data_cases import DataCase, windows_of
+from bridge.ladders.run_cases import RunCase, limited
 from experiment import training
 from experiment.data import channel_plan
 from experiment.equations import DiffusionForm, Equation
-from experiment.settings import parameter_ranges, physics_equation
+from experiment.settings import (
+    parameter_ranges,
+    physics_equation,
+    without_observations,
+)
 from legacy.physics import PhysicalLearner, PhysicalModel
 
 #: Forms of diffusion; the first is every experiment's own.
@@ -81,13 +86,17 @@ class PhysicsCase:
         equation: The equation on the grid that physics is solved on.
     """
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         self.name = name
         # Kept, as its Scenes vanish with it.
         self._data = DataCase(name)
         base = self._data.settings
+        physical = base.trainer.physical
+        iterations, windows = physical.iterations, physical.windows
         physical = replace(
-            base.trainer.physical, iterations=ITERATIONS, windows=WINDOWS
+            physical,
+            iterations=min(limited(name, iterations, ITERATIONS), ITERATIONS),
+            windows=limited(name, windows, WINDOWS),
         )
         self.settings = replace(
             base,
@@ -106,6 +115,11 @@ class PhysicsCase:
             for n, r in ranges.items()
         }
         self.states = training.new_states(self.settings, 0)
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether not all of the data was observed."""
+        return self.settings != without_observations(self.settings)
 
     def observed_loss(self, masks: np.ndarray) -> float:
         """The loss of all windows, in NumPy, of a roll-out without masks.
@@ -134,10 +148,11 @@ class PhysicsCase:
         trainer = replace(settings.trainer, physical=physical)
         settings = replace(settings, trainer=trainer)
         learner = legacy.assemble.build_physical_learner(settings)
-        assert isinstance(learner, PhysicalLearner)
         if equation is not None:
+            # Of this project's own: what a fault would make of it.
+            assert isinstance(learner, PhysicalLearner)
             learner.model = PhysicalModel(equation)
-        return learner
+        return cast(PhysicalLearner, learner)
 
     def coarse_reference(self, **fault: bool) -> CoarseLearner:
         """A new learner of a coarse grid that shares no way to it with either side.

@@ -40,7 +40,7 @@ class Reference:
         self.model, self.windows, self.settings = model.train(), windows, settings
         self.recipe, self.size = settings.trainer.synthetic, settings.trainer.batch_size
         options = {"eps": 1e-8, "weight_decay": self.recipe.weight_decay, **options}
-        self.parameters = list(model.network.parameters())
+        self.parameters = [p for p in model.network.parameters() if p.requires_grad]
         self.optimiser = optimiser(
             self.parameters, lr=self.recipe.learning_rate, **options
         )
@@ -115,11 +115,11 @@ class Reference:
         seen = ~error.isnan()
         each = torch.where(seen, error, 0).square().sum(1) / seen.sum(1)
         self.each, loss = each.detach(), (weights * each).mean()
-        slopes = torch.autograd.grad(loss, self.parameters)
+        slopes = torch.autograd.grad(loss, self.parameters, allow_unused=True)
         limit = self.recipe.clip_norm or float("inf")
-        norm = torch.cat([slope.flatten() for slope in slopes]).norm()
+        norm = torch.cat([s.flatten().abs() for s in slopes if s is not None]).norm()
         share = (limit / (norm + 1e-6)).clamp(max=1)
         for parameter, slope in zip(self.parameters, slopes, strict=True):
-            parameter.grad = slope * share
+            parameter.grad = None if slope is None else slope * share
         self.optimiser.step()
         return loss.item(), len(windows)

@@ -50,7 +50,9 @@ def _source(settings: Settings, component: str) -> str:
     lines = []
     for side in SIDES:
         kind = implementation(settings, component, side)
-        file = Path(inspect.getfile(kind)).relative_to(_ROOT)
+        file = Path(inspect.getfile(kind))
+        # One's own may lie elsewhere.
+        file = file.relative_to(_ROOT) if file.is_relative_to(_ROOT) else file
         lines.append(f"{side} {file}:{inspect.getsourcelines(kind)[1]}")
     return ", ".join(lines)
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from bridge.convert import to_phiml
+from bridge.convert.converters import window_layout
 from bridge.harness import (
     Fault,
     Findings,
@@ -19,19 +20,8 @@ from bridge.harness import (
 )
 from bridge.ladders.cases import EXPERIMENTS, CaseName
 from bridge.ladders.names import LAST_BATCH
-from bridge.ladders.training_cases import (
-    BATCH,
-    CURRICULA,
-    EPOCHS,
-    VIEWS,
-    WINDOWS,
-    Trained,
-    TrainingCase,
-    stepped,
-    take_steps,
-    trained,
-    viewed,
-)
+from bridge.ladders.run_cases import RunCase
+from bridge.ladders.training_cases import CURRICULA, REORDERED, TrainingCase
 from bridge.ladders.training_comparison import Witness, compared, pairs, witness
 from bridge.ladders.training_counterfactuals import (
     of_epochs,
@@ -40,7 +30,9 @@ from bridge.ladders.training_counterfactuals import (
     of_rates,
     of_steps,
 )
+from bridge.ladders.training_precision import low_loss
 from bridge.ladders.training_settings import settings_rows
+from bridge.ladders.training_states import Trained, stepped, take_steps, trained
 from experiment.data import Observed
 from experiment.settings import ARCHITECTURES
 
@@ -58,14 +50,19 @@ def case_names() -> list[CaseName]:
 
 def loss_rung(case: TrainingCase) -> Findings:
     """The learners' loss at batch 1, 2 and 3, in training mode."""
-    layout = "batch vector time x y"
-    for size in (1, 2, 3):
+    if case.settings.general.precision != "float64":
+        yield from low_loss(case)
+        return
+    layout = window_layout(case.rank)
+    for size in {min(size, case.count) for size in (1, 2, 3)}:
         windows = case.windows[:size]
         batch = to_phiml(windows, layout, components=case.plan.names, boundary="verify")
-        seen = {view: _part(case.observed(view), size) for view in ("", *VIEWS)}
+        seen = {v: _part(case.observed(v), size, v) for v in ("", *case.views)}
         actual = np.array([case.candidate().loss(batch, seen[""])])
         expected = np.array([case.control().loss(windows, seen[""])])
-        views = [(v, torch.from_numpy(viewed(windows.numpy(), v))) for v in VIEWS]
+        views = [
+            (v, torch.from_numpy(case.turned(windows.numpy(), v))) for v in case.views
+        ]
         again = [np.array([case.control(v).loss(w, seen[v])]) for v, w in views]
         reference = case.reference()
         beside = np.array([reference.step(reference.windows[:size])[0]])
@@ -85,19 +82,22 @@ def loss_rung(case: TrainingCase) -> Findings:
             yield named(finding, value, against, wrong)
 
 
-def _part(seen: Observed | None, size: int) -> Observed | None:
-    return None if seen is None else seen[:size]
+def _part(seen: Observed | None, size: int, view: str) -> Observed | None:
+    """What was observed of the first windows, in a view."""
+    if seen is None:
+        return None
+    return seen[-size:] if view == REORDERED else seen[:size]
 
 
 def update_rung(case: TrainingCase) -> Findings:
     """Weight update and optimiser moments after 1 and 3 steps."""
-    for count in (1, 3):
+    for count in (1,) if case.is_short else (1, 3):
         yield from compared(
             case,
             f"after {count} steps",
             stepped(case, "candidate", count),
             stepped(case, "control", count),
-            witness(case, VIEWS, lambda r, n=count: take_steps(r, n)),
+            witness(case, case.views, lambda r, n=count: take_steps(r, n)),
             of_steps(case, count),
         )
 
@@ -115,21 +115,28 @@ def schedule_rung(case: TrainingCase) -> Findings:
 
 
 def trajectory_rung(case: TrainingCase) -> Findings:
-    """100 steps from one start; 4 epochs with their schedule, also resumed."""
-    for count in (10, 100):
+    """100 steps from one start; 4 epochs with their schedule, also resumed.
+
+    At the sizes of a run, 3 steps.
+    """
+    for count in (3,) if case.is_short else (10, 100):
         yield from compared(
             case,
             f"after {count} steps",
             stepped(case, "candidate", count),
             stepped(case, "control", count),
-            witness(case, VIEWS[:1], lambda r, n=count: take_steps(r, n)),
+            witness(case, case.few_views, lambda r, n=count: take_steps(r, n)),
             {},
             depth=count,
         )
+    if case.is_short:
+        return
     control = trained(case, "control")
     beside = _epochs(case)
     for stop in (None, 2):
-        when = f"after {EPOCHS} epochs" + (f", resumed after {stop}" if stop else "")
+        when = f"after {case.epochs} epochs" + (
+            f", resumed after {stop}" if stop else ""
+        )
         candidate = trained(case, "candidate", stop)
         yield from _steps_and_losses(case, when, candidate, control, beside.state)
         yield from compared(
@@ -140,11 +147,12 @@ def trajectory_rung(case: TrainingCase) -> Findings:
 @lru_cache(maxsize=2)
 def _epochs(case: TrainingCase) -> Witness:
     """The reference after all epochs."""
-    return witness(case, VIEWS, lambda r: r.train())
+    return witness(case, case.views, lambda r: r.train())
 
 
 def _steps_and_losses(case: TrainingCase, when: str, *states: Trained) -> Findings:
-    whole = {LAST_BATCH: lambda: np.array([EPOCHS * (WINDOWS // BATCH)])}
+    full = case.epochs * (case.count // case.batch)
+    whole = {LAST_BATCH: lambda: np.array([full])}
     for whom, actual, expected in pairs(*states):
         counts = [np.array([state.steps]) for state in (actual, expected)]
         yield named_exactly(exact(f"steps {when}{whom}", *counts), counts[0], whole)
@@ -155,6 +163,16 @@ def _steps_and_losses(case: TrainingCase, when: str, *states: Trained) -> Findin
             depth=case.depth * 100,
         )
         yield named(finding, actual.losses, expected.losses, of_losses(case))
+
+
+def _in_float64(name: CaseName | RunCase) -> bool:
+    # In less, Adam makes steps of what is rounding.
+    return name.precision == "float64"
+
+
+def _is_whole(name: CaseName | RunCase) -> bool:
+    short = isinstance(name, RunCase) and name.at_own_sizes
+    return _in_float64(name) and not short
 
 
 def _faults() -> Sequence[Fault]:
@@ -169,9 +187,9 @@ LADDER = Ladder(
     TrainingCase,
     (
         Rung("R4", "learner's loss at batch 1, 2, 3", loss_rung),
-        Rung("R6", "update and moments, 1 and 3 steps", update_rung),
-        Rung("R7", "learning rate of every epoch", schedule_rung),
-        Rung("R9", "trajectory of 10, 100 steps, resume", trajectory_rung),
+        Rung("R6", "update and moments, 1 and 3 steps", update_rung, _in_float64),
+        Rung("R7", "learning rate of every epoch", schedule_rung, _is_whole),
+        Rung("R9", "trajectory of 10, 100 steps, resume", trajectory_rung, _in_float64),
     ),
     settings_rows,
     _faults,

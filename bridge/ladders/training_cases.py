@@ -1,7 +1,7 @@
 """Learners of both sides and the reference on the same windows, from one start."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -11,17 +11,17 @@ import torch
 import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import PhimlLoader
-from bridge.ladders.cases import CaseName, case_settings, run_folder
+from bridge.ladders.cases import CaseName, case_settings
 from bridge.ladders.memory_loader import MemoryLoader
+from bridge.ladders.networks import nudge_leaves, operations
 from bridge.ladders.observed import cells_of, with_holes
-from bridge.ladders.reference import Epochs, Reference
+from bridge.ladders.reference import Reference
+from bridge.ladders.run_cases import RunCase, is_own, limited
 from experiment.data import Observed, channel_plan
-from experiment.system import Progress
+from experiment.settings import Settings
 from experiment.training import (
     SyntheticLearner,
-    SyntheticTraining,
-    TrainingState,
-    draw_weights,
+    has_rule,
 )
 from legacy import models
 from legacy.training import rollout_loss
@@ -30,6 +30,8 @@ WINDOWS, BATCH, EPOCHS, STEPS = 8, 3, 4, 2
 #: Symmetries of the grid. On swapped or mirrored axes, with its kernels swapped or
 #: mirrored, a model computes the same and adds in another order (A/A).
 VIEWS = ("swap", "mirror", "swap mirror")
+#: Views of any network: a batch in another order, weights a unit in the last place off.
+REORDERED, NUDGED = GENERAL_VIEWS = ("reordered", "nudged")
 #: Rates, lengths of the roll-out and noise of other kinds than the experiments have.
 CURRICULA = (
     CaseName(
@@ -54,7 +56,7 @@ Arrays = Mapping[str, np.ndarray]
 
 def viewed(values: np.ndarray, view: str) -> np.ndarray:
     """Kernels or windows in a view; each view is its own inverse."""
-    if values.ndim < 4:
+    if values.ndim < 4 or view in GENERAL_VIEWS:
         return values
     if "mirror" in view:
         values = values[..., ::-1, ::-1]
@@ -64,70 +66,74 @@ def viewed(values: np.ndarray, view: str) -> np.ndarray:
     return values.copy(order="C")
 
 
-@dataclass(frozen=True)
-class Trained:
-    """Where a training stands.
-
-    Attributes:
-        weights: Parameters and buffers by canonical name.
-        moments: `exp_avg`, `exp_avg_sq` and `step` by parameter.
-        rates: The learning rate of every epoch.
-        losses: The mean loss of every epoch.
-        steps: Optimiser steps.
-    """
-
-    weights: Arrays
-    moments: Mapping[str, Arrays]
-    rates: np.ndarray
-    losses: np.ndarray
-    steps: int
-
-    def viewed(self, view: str) -> "Trained":
-        """The same, its kernels in a view."""
-        weights = {n: viewed(w, view) for n, w in self.weights.items()}
-        moments = {
-            n: {kind: viewed(m, view) for kind, m in kinds.items()}
-            for n, kinds in self.moments.items()
-        }
-        return replace(self, weights=weights, moments=moments)
-
-
 class TrainingCase:
     """Both learners and the reference, from the same weights, on 8 windows."""
 
-    def __init__(self, name: CaseName) -> None:
+    def __init__(self, name: CaseName | RunCase) -> None:
         self.name = name
         base = case_settings(name)
-        synthetic = replace(
-            base.trainer.synthetic,
-            epochs=EPOCHS,
-            learning_rate=1e-3,
-            weight_decay=1e-3,
-            # Bites in every step.
-            clip_norm=0.1 if name.architecture == "convnet" else None,
-        )
+        self.is_own = is_own(base)
+        trainer, synthetic = base.trainer, base.trainer.synthetic
+        #: Whether little is run, at the sizes of a run.
+        self.is_short = isinstance(name, RunCase) and name.at_own_sizes
+        self.epochs = 2 if self.is_short else EPOCHS
+        synthetic = replace(synthetic, epochs=self.epochs)
+        if isinstance(name, CaseName):
+            synthetic = replace(
+                synthetic,
+                learning_rate=1e-3,
+                weight_decay=1e-3,
+                # Bites in every step.
+                clip_norm=0.1 if name.architecture == "convnet" else None,
+            )
+        self.batch = limited(name, trainer.batch_size, BATCH)
+        steps = limited(name, trainer.rollout_steps, STEPS)
         trainer = replace(
-            base.trainer, synthetic=synthetic, batch_size=BATCH, rollout_steps=STEPS
+            trainer,
+            synthetic=synthetic,
+            batch_size=self.batch,
+            rollout_steps=steps,
+            rollout_start=min(trainer.rollout_start, steps),
         )
         self.settings = replace(base, trainer=trainer)
         sizes = self.settings.model.physical.resolution.values()
         self.plan = channel_plan(self.settings)
         self.rank = len(sizes)
-        shape = (WINDOWS, len(self.plan.names), STEPS + 1, *sizes)
+        ours = not self.is_own and self.rank == 2
+        self.views = VIEWS if ours else GENERAL_VIEWS
+        #: Those of many steps.
+        self.few_views = self.views[:1]
+        if isinstance(name, RunCase):
+            # What kinks and long roll-outs make of rounding is not known beforehand.
+            some = self.views[:2] if self.is_short else self.views
+            self.views = tuple(dict.fromkeys((*some, *GENERAL_VIEWS)))
+            self.few_views = self.views
+        self.count = self.batch if self.is_short else WINDOWS
+        shape = (self.count, len(self.plan.names), steps + 1, *sizes)
         values = np.random.default_rng(2).standard_normal(shape)
-        self.windows = torch.from_numpy(values)
+        self.windows = torch.from_numpy(values).to(
+            getattr(torch, self.settings.general.precision)
+        )
+
+    def turned(self, values: np.ndarray, view: str) -> np.ndarray:
+        """Windows, or what was observed of them, in a view; its own inverse."""
+        if view == REORDERED:
+            return values[::-1].copy()
+        return viewed(values, view)
 
     def observed(self, view: str = "") -> Observed | None:
         """What was observed of the windows, in a view; None if everything was.
 
         Of some the first target, of some the second; two were made by a model.
         """
-        if not self.name.observed:
+        if not self.is_observed:
             return None
         generated = np.isin(np.arange(WINDOWS), (2, 7))
         seen = np.array([(True, True), (True, False), (False, True)] * WINDOWS)
         steps = seen[:WINDOWS] | generated[:, None]
         cells = viewed(cells_of(self.settings)[None, None], view)[0, 0]
+        if view == REORDERED:
+            steps, generated = steps[::-1], generated[::-1]
         return Observed(steps, cells, generated)
 
     def seen_windows(self) -> torch.Tensor:
@@ -139,27 +145,35 @@ class TrainingCase:
         masks = seen.steps[..., None, None] & cells[:, None]
         return with_holes(self.windows.numpy(), masks)
 
-    def model(self, view: str = "") -> models.Surrogate:
+    def model(
+        self, view: str = "", settings: Settings | None = None
+    ) -> models.Surrogate:
         """The control's model at the start, in a view."""
-        model = legacy.assemble.build_model(self.settings)
+        model = legacy.assemble.build_model(settings or self.settings)
         start = {n: viewed(w, view) for n, w in self.start.items()}
         models.import_weights(model.network, start)
+        if view == NUDGED:
+            nudge_leaves(model.network)
         return model.train()
 
     @cached_property
     def start(self) -> dict[str, np.ndarray]:
         """The weights that every training begins with."""
         model = legacy.assemble.build_model(self.settings)
-        shapes = models.leaf_shapes(model.network)
-        return draw_weights(shapes, self.settings.general.seed)
+        return models.export_weights(model.network)
 
-    def control(self, view: str = "") -> SyntheticLearner:
-        """A new learner of the control."""
-        return legacy.assemble.build_synthetic_learner(self.settings, self.model(view))
+    def control(
+        self, view: str = "", settings: Settings | None = None
+    ) -> SyntheticLearner:
+        """A new learner of the control, in a view, or of other settings."""
+        settings = settings or self.settings
+        model = self.model(view, settings)
+        return legacy.assemble.build_synthetic_learner(settings, model)
 
     def candidate(self) -> SyntheticLearner:
         """A new learner of the candidate."""
         model = phiml_port.assemble.build_model(self.settings)
+        fill_unruled(model.network, self.start)
         return phiml_port.assemble.build_synthetic_learner(self.settings, model)
 
     def learner(self, side: str) -> SyntheticLearner:
@@ -169,7 +183,7 @@ class TrainingCase:
     def loader(self, side: str = "control") -> Any:
         """The windows, in the language of a side."""
         seed = self.settings.general.seed
-        loader = MemoryLoader(self.windows, BATCH, seed, self.observed())
+        loader = MemoryLoader(self.windows, self.batch, seed, self.observed())
         if side == "control":
             return loader
         return PhimlLoader(loader, self.plan.names, rank=self.rank, device="cpu")
@@ -180,7 +194,12 @@ class TrainingCase:
         """A new reference training in a view; of another kind for a counterfactual."""
         windows = torch.from_numpy(viewed(self.seen_windows().numpy(), view))
         reference = kind(self.model(view), windows, self.settings, **options)
-        reference.turned = lambda states: torch.from_numpy(viewed(states.numpy(), view))
+        reference.turned = lambda states: torch.from_numpy(
+            self.turned(states.numpy(), view)
+        )
+        if view == REORDERED:
+            ordered = reference.batches
+            reference.batches = lambda epoch: tuple(b.flip(0) for b in ordered(epoch))
         return reference
 
     @cached_property
@@ -189,7 +208,7 @@ class TrainingCase:
         model = self.model()
         rollout_loss(model, self.windows[:BATCH], self.plan.dynamic).backward()
         sizes = {
-            name: float(p.grad.square().mean().sqrt())
+            name: float(p.grad.abs().square().mean().sqrt())
             for name, p in model.network.named_parameters()
             if p.grad is not None
         }
@@ -208,81 +227,28 @@ class TrainingCase:
         )
 
     @property
+    def is_observed(self) -> bool:
+        """Whether there are gaps in the windows."""
+        return bool(self.name.observed)
+
+    @cached_property
     def depth(self) -> float:
         """Operations in a row of one training step."""
-        return float(sum(w.ndim > 2 for w in self.start.values()) * 3 * 2 * 2)
+        if self.is_own:
+            steps = self.settings.trainer.rollout_steps
+            return operations(self.model(), self.windows[:, :, 0]) * 2 * steps
+        convolutions = sum(w.ndim > 2 for w in self.start.values())
+        # A large grid's sums, in pairs, are as deep as this besides.
+        sums = self.windows[: self.batch, 0, 0].numel() if self.is_short else 2
+        return float(convolutions * 3 * 2 * 2 * np.log2(sums))
 
 
-def stepped(case: TrainingCase, side: str, count: int) -> Trained:
-    """The state after `count` optimiser steps in the loader's order."""
-    loader, learner = case.loader(side), case.learner(side)
-    done = epoch = 0
-    while done < count:
-        loader.set_epoch(epoch)
-        seen, first = loader.observed(), 0
-        for windows in loader:
-            last = first + learner.samples(windows)
-            part = None if seen is None else seen[first:last]
-            learner.step(windows, lambda loss: None, part)
-            first, done = last, done + 1
-            if done == count:
-                break
-        epoch += 1
-    return _trained(learner, TrainingState(iteration=done))
+def fill_unruled(network: Any, start: Arrays) -> None:
+    """Gives a candidate's network the control's values that no rule draws.
 
-
-def trained(case: TrainingCase, side: str, stop_after: int | None = None) -> Trained:
-    """Trains all epochs; with `stop_after`, those behind it in a resumed training."""
-    with run_folder(case.settings) as (run, settings):
-        if stop_after is not None:
-            first = SyntheticTraining(
-                settings, case.learner(side), case.loader(side), None
-            )
-            first.train(run, Progress(), until=stop_after)
-            settings = replace(settings, trainer=replace(settings.trainer, resume=True))
-        learner = case.learner(side)
-        training = SyntheticTraining(settings, learner, case.loader(side), None)
-        return _trained(learner, training.train(run, Progress()))
-
-
-def _trained(learner: SyntheticLearner, state: TrainingState) -> Trained:
-    rows, arrays = state.history, learner.state()
-    return Trained(
-        arrays.weights,
-        arrays.optimiser,
-        np.array([row["learning_rate"] for row in rows]),
-        np.array([row["train_loss"] for row in rows]),
-        state.iteration,
-    )
-
-
-def take_steps(reference: Reference, count: int) -> None:
-    """Some steps of the reference at the first learning rate."""
-    every = len(reference.batches(0))
-    for done in range(count):
-        reference.step(reference.batches(done // every)[done % every])
-
-
-def of_reference(reference: Reference, view: str = "") -> Trained:
-    """Where a reference training stands, its kernels turned back from a view."""
-    network, states = reference.model.network, reference.optimiser.state
-    moments = {
-        name: {kind: value.numpy().copy() for kind, value in states[p].items()}
-        for name, p in network.named_parameters()
-        if p in states
-    }
-    for kinds in moments.values():
-        kinds["step"] = kinds["step"].astype(np.int64)
-    return Trained(
-        models.export_weights(network),
-        moments,
-        np.array(reference.rates),
-        epoch_losses(reference.losses),
-        sum(map(len, reference.losses)),
-    ).viewed(view)
-
-
-def epoch_losses(epochs: Epochs) -> np.ndarray:
-    """The mean loss of every epoch, over its samples."""
-    sums = [sum(loss * n for loss, n in epoch) for epoch in epochs]
-    return np.array(sums) / [sum(n for _, n in epoch) for epoch in epochs]
+    What a rule draws is left, so that another value is seen.
+    """
+    own = network.export_weights()
+    unruled = {n: start[n] for n, w in own.items() if n in start and not has_rule(n, w)}
+    if unruled:
+        network.import_weights({**own, **unruled})

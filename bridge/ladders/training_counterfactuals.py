@@ -12,12 +12,8 @@ from bridge.harness import Counterfactuals
 from bridge.ladders.names import LAST_BATCH
 from bridge.ladders.observed import OVER_ALL, faulty_masks, share_seen
 from bridge.ladders.reference import Reference
-from bridge.ladders.training_cases import (
-    Trained,
-    TrainingCase,
-    of_reference,
-    take_steps,
-)
+from bridge.ladders.training_cases import TrainingCase
+from bridge.ladders.training_states import Trained, of_reference, take_steps
 from experiment.data import Observed
 from legacy.training import observed_losses, rollout_loss
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from bridge.harness import Row
 from bridge.ladders.cases import EXPERIMENTS, CaseName
+from bridge.ladders.run_cases import RunCase
 from bridge.ladders.settings_rows import rows
 from bridge.ladders.training_cases import TrainingCase
 
@@ -12,11 +13,14 @@ from bridge.ladders.training_cases import TrainingCase
 def settings_rows() -> Iterator[Row]:
     """Both learners' settings for every experiment."""
     for experiment in EXPERIMENTS:
-        name = CaseName(experiment, "unet", "float64")
-        case = TrainingCase(name)
-        control = describe(case, "control")
-        candidate = describe(case, "candidate")
-        yield from rows(f"trainer-{name}", case.settings, "trainer", control, candidate)
+        yield from case_rows(CaseName(experiment, "unet", "float64"))
+
+
+def case_rows(name: CaseName | RunCase) -> Iterator[Row]:
+    """Both learners' settings in a case."""
+    case = TrainingCase(name)
+    control, candidate = describe(case, "control"), describe(case, "candidate")
+    yield from rows(f"trainer-{name}", case.settings, "trainer", control, candidate)
 
 
 def describe(case: TrainingCase, side: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from experiment.data.channels import (
     channel_plan,
     frame_shape,
     network_arguments,
+    network_options,
 )
 from experiment.data.coarse import (
     CoarseGrid,
@@ -27,6 +28,7 @@ from experiment.data.generation import (
     generate,
     stability_warnings,
 )
+from experiment.data.hashes import seal_scene
 from experiment.data.importing import import_data
 from experiment.data.observations import (
     ObservationPlan,
@@ -37,7 +39,13 @@ from experiment.data.observations import (
     with_noise,
 )
 from experiment.data.reference import reference_simulator, reference_text
-from experiment.data.scenes import Scene, open_scene, read_trajectory
+from experiment.data.scenes import (
+    Scene,
+    open_scene,
+    read_frames,
+    read_trajectory,
+    with_scene,
+)
 from experiment.data.store import TrajectoryStore
 from experiment.data.windows import (
     WindowCounts,
@@ -70,17 +78,21 @@ __all__ = [
     "linear_in_cells",
     "nearest_cells",
     "network_arguments",
+    "network_options",
     "observation_plan",
     "observations_text",
     "on_data_grid",
     "open_scene",
     "physics_text",
+    "read_frames",
     "read_trajectory",
     "reference_simulator",
     "reference_text",
     "sample_order",
     "scene_description",
     "scene_path",
+    "seal_scene",
     "stability_warnings",
     "with_noise",
+    "with_scene",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from experiment.settings import Architecture, Settings
 
@@ -84,6 +84,11 @@ def network_arguments(settings: Settings) -> tuple[int, int, int, Architecture]:
         len(settings.model.physical.axes),
         settings.model.synthetic.architecture,
     )
+
+
+def network_options(settings: Settings) -> Mapping[str, Any]:
+    """What a network of one's own is built with besides, by name."""
+    return settings.model.synthetic.architecture.kwargs or {}
 
 
 def frame_shape(settings: Settings) -> tuple[int, ...]:

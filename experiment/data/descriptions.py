@@ -6,13 +6,15 @@ touched.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from experiment.data.hashes import HASHES
 from experiment.settings import Settings, differences, to_dict
-from experiment.system import SceneError
+from experiment.system import SceneError, read_json
 
 SCENE_FORMAT = 1
 PROGRAM = "hyco-migration"
@@ -54,16 +56,28 @@ def scene_description(settings: Settings, simulation: int) -> dict[str, Any]:
 
 
 def stored_description(path: Path) -> dict[str, Any] | None:
-    """The description in a scene folder, or None if there is nothing at `path`.
+    """What a scene folder says that it was made from; None if nothing is at `path`.
 
     Raises:
         ForeignScene: It is another program's, or its description can't be read.
     """
-    if not path.exists():
+    described = whole_description(path)
+    if described is not None:
+        described.pop(HASHES, None)
+    return described
+
+
+def whole_description(path: Path) -> dict[str, Any] | None:
+    """The description in a scene folder with the hashes of its frames, or None.
+
+    Raises:
+        ForeignScene: It is another program's, or its description can't be read.
+    """
+    if not _is_there(path):
         return None
     file = path / "description.json"
     try:
-        described = json.loads(file.read_text())
+        described = read_json(file)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ForeignScene(_foreign(path, "has no `description.json`")) from error
     except (OSError, ValueError) as error:
@@ -74,6 +88,18 @@ def stored_description(path: Path) -> dict[str, Any] | None:
         raise ForeignScene(_foreign(path, "is described by another program"))
     # Descriptions of this format had no mark before there was one.
     return {"program": PROGRAM, **described}
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something is at `path`, also where it is just being replaced."""
+    for _ in range(100):
+        if path.exists():
+            return True
+        # Where the system can't exchange two folders, the old one is away for a moment.
+        if not any(path.parent.glob(f".{path.name}.old-*")):
+            break
+        time.sleep(0.01)
+    return path.exists()
 
 
 def _is_ours(described: Any) -> bool:

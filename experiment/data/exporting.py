@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,14 @@ import numpy as np
 from experiment.data.descriptions import PROGRAM, data_are_imported
 from experiment.data.scenes import Scene, open_scene
 from experiment.settings import Settings, to_dict
-from experiment.system import Progress, UserError, sync_folder, versions
+from experiment.system import (
+    Progress,
+    UserError,
+    partial_path,
+    remove_stale,
+    sync_folder,
+    versions,
+)
 
 if TYPE_CHECKING:
     import h5netcdf
@@ -42,7 +48,8 @@ def export_data(settings: Settings, progress: Progress) -> Path:
     # h5netcdf takes a while to import; other tasks don't wait for it.
     import h5netcdf
 
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    remove_stale(path.parent)
+    partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with h5netcdf.File(partial, "w") as file:

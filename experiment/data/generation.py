@@ -1,7 +1,6 @@
 """Task `generate`: simulates what is not on disk yet."""
 
 import logging
-import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,10 +14,18 @@ from experiment.data.descriptions import (
     scene_path,
     stored_description,
 )
+from experiment.data.hashes import seal_scene
 from experiment.data.replacing import replace_scene
 from experiment.equations import Equation
 from experiment.settings import Settings
-from experiment.system import Progress, SceneError, UserError, map_in_processes
+from experiment.system import (
+    Progress,
+    SceneError,
+    UserError,
+    map_in_processes,
+    partial_path,
+    remove_stale,
+)
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +79,13 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
     for warning in stability_warnings(settings):
         log.warning("%s", warning)
     folder = Path(settings.data.data_dir)
+    remove_stale(folder)
     # One folder a process, so that two runs that generate at once never mix.
-    partial = folder / f".partial-{os.getpid()}"
+    partial = partial_path(folder / "generate")
     frames = settings.data.trajectory_length
     workers = settings.data.num_workers
     try:
-        partial.mkdir(parents=True, exist_ok=True)
+        partial.mkdir(parents=True)
         with progress.bar("generate", len(missing) * frames, "frames") as bar:
             if workers > 1:
                 for simulation, scene in map_in_processes(
@@ -98,7 +106,7 @@ def generate(settings: Settings, simulator: Simulator, progress: Progress) -> in
                             simulation=sim, frame=frame
                         ),
                     )
-                    replace_scene(scene, scene_path(settings, simulation))
+                    replace_scene(seal_scene(scene), scene_path(settings, simulation))
     except OSError as error:
         raise UserError(
             f"can't write simulations to `data.data_dir` = `{folder}`:"
@@ -124,7 +132,7 @@ def _simulate_in_worker(simulation: int) -> Path:
     # A folder each, as two processes would choose the same name for a scene.
     parent = folder / f"{simulation:06d}"
     parent.mkdir()
-    return simulator.simulate(simulation, parent, lambda frame: None)
+    return seal_scene(simulator.simulate(simulation, parent, lambda frame: None))
 
 
 def _must_simulate(settings: Settings, simulation: int) -> bool:

@@ -7,11 +7,15 @@ takes NumPy alone and never unpickles.
 
 import hashlib
 import json
+import logging
+import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,10 +23,17 @@ from experiment.data.descriptions import (
     check_description,
     scene_description,
     scene_path,
-    stored_description,
+    whole_description,
 )
+from experiment.data.hashes import HASHES, NAMES_BYTES, REMEDY, check_hash
 from experiment.settings import Settings
-from experiment.system import SceneError
+from experiment.system import SceneError, read_npz
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+#: How often a Scene that is replaced while it is read is read again.
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,10 @@ class Scene:
     path: Path
     simulation: int
     settings: Settings
+    #: Hashes of the frames by file name; Scenes of earlier versions have none.
+    hashes: Mapping[str, Any] | None = None
+    #: The folder as the system knows it, when the Scene was opened.
+    identity: tuple[int, ...] | None = None
 
     def frame_file(self, field: str, frame: int) -> Path:
         """The file of one field at one frame; a constant field has frame 0 only."""
@@ -83,10 +98,10 @@ class Scene:
         """
         file = self.frame_file(field, frame)
         try:
-            # np.load leaves a torn file open if it opens it itself.
-            with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
-                data = content["data"]
-                names = tuple(str(n) for n in content["dim_names"])
+            content = read_npz(
+                file, {"data": self._frame_bytes(field), "dim_names": NAMES_BYTES}
+            )
+            data, names = content["data"], tuple(map(str, content["dim_names"]))
         except FileNotFoundError as error:
             raise SceneError(_missing(file, self.settings)) from error
         except (
@@ -98,9 +113,11 @@ class Scene:
             OSError,
         ) as error:
             raise SceneError(
-                f"`{file}` is torn ({type(error).__name__}: {error}). {_REMEDY}"
+                f"`{file}` is torn ({type(error).__name__}: {error}). {REMEDY}"
             ) from error
-        return self._checked(file, field, data, names)
+        values = self._checked(file, field, data, names)
+        check_hash(file, self.hashes, data, names)
+        return values
 
     def frames(self, count: int | None = None) -> Iterator[np.ndarray]:
         """The first `count` frames, or all, each `(x, y, ..., vector)`.
@@ -124,32 +141,43 @@ class Scene:
             ]
             yield np.concatenate(values, axis=-1)
 
+    def _frame_bytes(self, field: str) -> int:
+        """Bytes of a frame in the largest type, so that its own is judged by name."""
+        physical = self.settings.model.physical
+        cells = math.prod(physical.resolution.values())
+        return cells * (len(physical.fields[field]) or 1) * np.dtype(complex).itemsize
+
+    def is_replaced(self) -> bool:
+        """Whether another folder has taken its place since it was opened."""
+        return self.identity is not None and _identity(self.path) != self.identity
+
     def _checked(
         self, file: Path, field: str, data: np.ndarray, names: tuple[str, ...]
     ) -> np.ndarray:
         resolution = self.settings.model.physical.resolution
         components = self.settings.model.physical.fields[field]
         expected = {**resolution, **({"vector": len(components)} if components else {})}
+        precision = self.settings.data.precision
+        if data.dtype != np.dtype(precision):
+            raise SceneError(
+                f"`{file}` is of type {data.dtype}; expected {precision}"
+                f" (`data.precision`). {REMEDY}"
+            )
         actual = dict(zip(names, data.shape, strict=False))
         if actual != expected:
             raise SceneError(
-                f"`{file}` has the dims {actual}; expected {expected}. {_REMEDY}"
+                f"`{file}` has the dims {actual}; expected {expected}. {REMEDY}"
             )
         if not np.isfinite(data).all():
-            raise SceneError(f"`{file}` holds NaN or infinity. {_REMEDY}")
+            raise SceneError(f"`{file}` holds NaN or infinity. {REMEDY}")
         data = data.transpose([names.index(dim) for dim in expected])
         return data if components else data[..., None]
-
-
-_REMEDY = (
-    "Restore the file, or remove the simulation's folder and run the task `generate`."
-)
 
 
 def _missing(file: Path, settings: Settings) -> str:
     return (
         f"`{file}` is missing; `data.trajectory_length` ="
-        f" {settings.data.trajectory_length} frames are expected. {_REMEDY}"
+        f" {settings.data.trajectory_length} frames are expected. {REMEDY}"
     )
 
 
@@ -161,7 +189,8 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
             settings.
     """
     path = scene_path(settings, simulation)
-    stored = stored_description(path)
+    identity = _identity(path)
+    stored = whole_description(path)
     if stored is None:
         folder = Path(settings.data.data_dir)
         count = len(list(folder.glob("sim_*"))) if folder.is_dir() else 0
@@ -170,8 +199,71 @@ def open_scene(settings: Settings, simulation: int) -> Scene:
             f" {count or 'no'} simulations. Run the task `generate` first"
             " (`general.tasks=[generate]`)."
         )
+    hashes = stored.pop(HASHES, None)
     check_description(path, stored, settings, simulation)
-    return Scene(path, simulation, settings)
+    if not isinstance(hashes, dict):
+        hashes = None
+        _say_once(path.parent)
+    return Scene(path, simulation, settings, hashes, identity)
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    # An inode's number is given again; the time of its last change is not.
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+@cache
+def _say_once(folder: Path) -> None:
+    log.info(
+        "Scenes in `%s` are of an earlier version and have no hashes of their frames;"
+        " a frame that was exchanged for another is not noticed there",
+        folder,
+    )
+
+
+def with_scene(
+    settings: Settings, simulation: int, work: Callable[[Scene], Result]
+) -> Result:
+    """What `work` makes of a simulation's Scene, none of it of an older or newer one.
+
+    Where another process replaces the Scene meanwhile, the work is done again.
+
+    Raises:
+        SceneError: The simulation is missing, torn, of other settings, or replaced
+            again and again.
+    """
+    for _ in range(_ATTEMPTS):
+        scene = open_scene(settings, simulation)
+        try:
+            result = work(scene)
+        except SceneError:
+            if scene.is_replaced():
+                continue
+            raise
+        if not scene.is_replaced():
+            return result
+    raise SceneError(
+        f"`{scene_path(settings, simulation)}` was replaced {_ATTEMPTS} times while it"
+        " was read. Wait until the program that generates it has ended, and run again."
+    )
+
+
+def read_frames(
+    settings: Settings, simulation: int, frames: int | None = None
+) -> list[np.ndarray]:
+    """The first `frames` frames of a simulation, or all, each `(x, y, ..., vector)`.
+
+    In the precision that they are stored in; all of them of one Scene, even while
+    another process replaces it.
+
+    Raises:
+        SceneError: The simulation is missing, torn or of other settings.
+    """
+    return with_scene(settings, simulation, lambda scene: [*scene.frames(frames)])
 
 
 def read_trajectory(
@@ -185,6 +277,5 @@ def read_trajectory(
     Raises:
         SceneError: The simulation is missing, torn or of other settings.
     """
-    scene = open_scene(settings, simulation)
-    values = np.stack(list(scene.frames(frames)))
+    values = np.stack(read_frames(settings, simulation, frames))
     return values.astype(settings.general.precision, copy=False)

@@ -12,7 +12,6 @@ import json
 import logging
 import mmap
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment.data.channels import frame_shape
-from experiment.data.scenes import open_scene, read_trajectory
+from experiment.data.scenes import Scene, read_trajectory, with_scene
 from experiment.data.store_files import (
     ARRAY,
     StoreFiles,
@@ -38,6 +37,8 @@ from experiment.system import (
     TornFile,
     UserError,
     map_in_processes,
+    partial_path,
+    remove_stale,
     sync_folder,
 )
 
@@ -157,7 +158,8 @@ class TrajectoryStore:
             self._last_used[index] = -np.inf
 
     def _fingerprint(self, index: int) -> str:
-        return open_scene(self._settings, self._simulations[index]).fingerprint()
+        number = self._simulations[index]
+        return with_scene(self._settings, number, Scene.fingerprint)
 
     def _opened(self, path: Path) -> StoreFiles | None:
         """A store, or None if there is none; a torn one is removed."""
@@ -173,8 +175,8 @@ class TrajectoryStore:
     def _build(self) -> StoreFiles:
         """Builds in a temporary folder, which takes the name once it is complete."""
         older = {*self.path.parent.glob(f"{self._identity}-*")} - {self.path}
-        unique = secrets.token_hex(4)
-        folder = self.path.with_name(f".{self.path.name}.{unique}.partial")
+        remove_stale(self.path.parent)
+        folder = partial_path(self.path)
         try:
             with self._writing():
                 folder.mkdir(parents=True)

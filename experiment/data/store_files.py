@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 
-from experiment.system import TornFile, write_whole
+from experiment.system import TornFile, open_regular, read_json, write_whole
 
 ARRAY, FACTS = "trajectories.npy", "store.json"
 
@@ -30,19 +30,21 @@ class StoreFiles:
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         facts, array = path / FACTS, path / ARRAY
         try:
-            content = json.loads(facts.read_bytes())
+            content = read_json(facts)
             self.sources: list[str] = content["sources"]
             self.checksums: list[str] = content["checksums"]
             if not len(self.sources) == len(self.checksums) == shape[0]:
                 raise ValueError("it is of other simulations")
-        except (ValueError, KeyError, TypeError) as error:
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise TornFile(f"`{facts}` is torn: {error}.") from error
         # Compared, not parsed: a damaged header could describe anything.
         header = io.BytesIO()
         described = {"descr": dtype.str, "fortran_order": False, "shape": shape}
         write_array_header_1_0(header, described)
         expected = header.tell() + int(np.prod(shape)) * dtype.itemsize
-        with array.open("rb") as file:
+        with _opened(array) as file:
             if file.read(header.tell()) != header.getvalue():
                 raise TornFile(f"`{array}` doesn't begin with the expected header.")
             size = os.fstat(file.fileno()).st_size
@@ -53,6 +55,15 @@ class StoreFiles:
     def is_whole(self, index: int) -> bool:
         """Whether a simulation has the bytes that were written; reads all of it."""
         return _checksum(self.array[index]) == self.checksums[index]
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    try:
+        return open_regular(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TornFile(f"`{path}` can't be read: {error.strerror}.") from error
 
 
 def allocate(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:

@@ -15,12 +15,15 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations.derivatives import Derivatives
 from experiment.equations.expressions import evaluate_expression
-from experiment.system import STRICT, Positive, SettingsError
+from experiment.system import STRICT, Extent, SettingsError
 
 Axis = Literal["x", "y", "z"]
 AXES: tuple[Axis, ...] = ("x", "y", "z")
-Domain = Annotated[dict[Axis, Positive], Field(min_length=1)]
-Resolution = Annotated[dict[Axis, Annotated[int, Field(ge=2)]], Field(min_length=1)]
+Domain = Annotated[dict[Axis, Extent], Field(min_length=1)]
+Cells = Annotated[int, Field(ge=2, le=2**24)]
+Resolution = Annotated[dict[Axis, Cells], Field(min_length=1)]
+#: Steps of diffusion between two frames; each is compiled on its own.
+Substeps = Annotated[int, Field(ge=1, le=1000)]
 #: `divergence` is div(nu grad u), with the smaller nu of both cells at the face between
 #: them; `laplacian` is nu lap u.
 DiffusionForm = Literal["divergence", "laplacian"]
@@ -43,7 +46,7 @@ class Equation(ABC):
     name: str
     domain: Domain
     resolution: Resolution
-    dt: Positive
+    dt: Extent
 
     #: `module:class` of its model below each side's package, the same on both sides.
     source: ClassVar[str]

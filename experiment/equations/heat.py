@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from experiment.equations.base import DiffusionForm, Equation, State
+from experiment.equations.base import DiffusionForm, Equation, State, Substeps
 from experiment.equations.derivatives import Derivatives, diffusion
 from experiment.equations.waves import random_waves
 from experiment.system import STRICT, Count, NotNegative
@@ -19,7 +19,7 @@ class HeatParams:
 
     diffusivity: str | float
     diffusion: DiffusionForm
-    diffusion_substeps: Count
+    diffusion_substeps: Substeps
     initial_temperature: NotNegative
     initial_wavenumber: Count
 

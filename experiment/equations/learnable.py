@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from experiment.equations.base import Equation
 from experiment.equations.expressions import evaluate_expression
-from experiment.system import STRICT, Name, SettingsError, one_of, spelling_hint
+from experiment.system import STRICT, Name, Number, SettingsError, one_of, spelling_hint
 
 #: Makes a kind's initial guess of an equation; the key is for messages.
 GuessOf = Callable[[Equation, str | float, str], np.ndarray]
@@ -61,7 +61,7 @@ class LearnableParameter:
     name: Name
     type: Annotated[str, one_of(KINDS)]
     initial_guess: str | float
-    bounds: tuple[float, float | None]
+    bounds: tuple[Number, Number | None]
 
 
 @plain_dataclass(frozen=True)

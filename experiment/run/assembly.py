@@ -22,7 +22,7 @@ from experiment.run.uncertainty import with_uncertainty
 from experiment.settings import (
     COMPONENTS,
     Settings,
-    implementation,
+    build,
     source_of,
     without_observations,
 )
@@ -200,10 +200,10 @@ def build_hybrid_training(
 ) -> HybridTraining:
     """The training of both models, whatever the sides of their parts."""
     settings = training_settings(settings)
-    kind = implementation(settings, "hybrid", settings.migration.hybrid)
     synthetic = build_synthetic_training(settings, parts, progress)
     physical = build_physical_training(settings, parts, progress)
-    return kind(settings, synthetic, physical)
+    side = settings.migration.hybrid
+    return build(settings, "hybrid", side, settings, synthetic, physical)
 
 
 def read_evaluated(settings: Settings, parts: Parts) -> Evaluated:

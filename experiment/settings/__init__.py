@@ -12,8 +12,12 @@ from experiment.settings.messages import key_hint
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
 from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
+    build,
+    check_sources,
     implementation,
     load_class,
+    own_network,
+    require_arguments,
     require_methods,
     source_of,
 )
@@ -32,16 +36,20 @@ __all__ = [
     "Architecture",
     "Component",
     "Settings",
+    "build",
     "check_settings",
+    "check_sources",
     "differences",
     "implementation",
     "key_hint",
     "load_class",
     "observed_cells",
     "observed_frames",
+    "own_network",
     "parameter_ranges",
     "physics_equation",
     "precision_bits",
+    "require_arguments",
     "require_methods",
     "settings_warnings",
     "settings_with_content",

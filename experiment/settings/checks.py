@@ -13,11 +13,16 @@ from experiment.settings.coarsening import (
     physics_equation,
 )
 from experiment.settings.comparing import impossible_comparison
+from experiment.settings.disk import disk_problems, impossible_waves
 from experiment.settings.masks import impossible_observations, observation_warnings
 from experiment.settings.memory import memory_problems
-from experiment.settings.messages import leaves, listed, message
+from experiment.settings.messages import listed, message
+from experiment.settings.model_checks import (
+    impossible_architecture,
+    impossible_switches,
+)
+from experiment.settings.plain import refuse_unserialisable
 from experiment.settings.references import impossible_reference
-from experiment.settings.registry import ARCHITECTURES, COMPONENTS, RUNNABLE
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
 from experiment.settings.values import ADAPTER
@@ -32,7 +37,7 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
             spelling), wrong type and impossible value, with what was got and what is
             allowed.
     """
-    _refuse_unserialisable(values)
+    refuse_unserialisable(values)
     try:
         # JSON mode is strict about types and still makes tuples from lists.
         settings = ADAPTER.validate_json(json.dumps(values))
@@ -65,25 +70,16 @@ def settings_warnings(settings: Settings) -> list[str]:
     return warnings
 
 
-def _refuse_unserialisable(values: Mapping[str, Any]) -> None:
-    for key, value in leaves(values):
-        if isinstance(value, str) and value == "???":
-            raise SettingsError(f"`{key}` has no value; the experiment must give one.")
-        if value is not None and not isinstance(value, (str, int, float, bool, list)):
-            raise SettingsError(
-                f"`{key}` is of type {type(value).__name__}; expected a number, a"
-                " word, true, false, null, a list or a group of keys."
-            )
-
-
 def _impossible(settings: Settings) -> Iterator[str]:
     """What each value alone allows and all of them together do not."""
-    yield from _impossible_switches(settings)
+    yield from impossible_switches(settings)
     yield from _impossible_processes(settings)
     yield from _impossible_fields(settings)
     yield from _impossible_import(settings)
     # First, as a grid that is too large could not even be looked at.
-    grid = [*memory_problems(settings)] or [*_impossible_grid(settings)]
+    grid = [*memory_problems(settings), *impossible_waves(settings)]
+    grid += disk_problems(settings)
+    grid = grid or [*_impossible_grid(settings)]
     yield from grid
     if not grid:
         coarse = [*impossible_coarsening(settings)]
@@ -93,7 +89,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
             yield from impossible_coarse_mask(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)
-    yield from _impossible_architecture(settings)
+    yield from impossible_architecture(settings)
     yield from impossible_comparison(settings)
     yield from impossible_reference(settings)
 
@@ -111,16 +107,6 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
             f"`trainer.physical.learnable_parameters` names {', '.join(twice)} more"
             " than once."
         )
-
-
-def _impossible_switches(settings: Settings) -> Iterator[str]:
-    for component in COMPONENTS:
-        value = getattr(settings.migration, component.name)
-        if value not in RUNNABLE:
-            yield (
-                f"`migration.{component.name}` is {value}, which is not built yet;"
-                f" allowed now: {', '.join(RUNNABLE)}."
-            )
 
 
 def _impossible_processes(settings: Settings) -> Iterator[str]:
@@ -255,37 +241,3 @@ def _impossible_simulations(settings: Settings) -> Iterator[str]:
             f"`evaluation.num_frames` is {settings.evaluation.num_frames}; expected at"
             f" most `data.trajectory_length` = {data.trajectory_length}."
         )
-
-
-def _impossible_architecture(settings: Settings) -> Iterator[str]:
-    name = settings.model.synthetic.name
-    architecture = settings.model.synthetic.architecture
-    network = ARCHITECTURES[name]
-    above = "model.synthetic.architecture"
-    missing = False
-    for key in dict.fromkeys(k for n in ARCHITECTURES.values() for k in n.settings):
-        value = getattr(architecture, key)
-        if key in network.settings and value is None:
-            missing = True
-            yield (
-                f"`{above}.{key}` is null, which {name} needs; choose the whole group"
-                f" with `model/synthetic={name}`, or give a value."
-            )
-        if key not in network.settings and value is not None:
-            yield (
-                f"`{above}.{key}` is {json.dumps(value)}, which {name} doesn't read;"
-                f" choose the whole group with `model/synthetic={name}`, or set null."
-            )
-    if missing:
-        return
-    yield from network.impossible(architecture)
-    multiple = network.size_multiple(architecture)
-    own = ", ".join(f"{k} = {getattr(architecture, k)}" for k in network.settings)
-    for axis, size in settings.model.physical.resolution.items():
-        if size % multiple:
-            smaller = max(size // multiple, 1) * multiple
-            yield (
-                f"`model.physical.resolution.{axis}` is {size}; a {name} with {own}"
-                f" needs a multiple of {multiple}, such as {smaller} or"
-                f" {smaller + multiple}."
-            )

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 from experiment.settings.registry import ARCHITECTURES
 from experiment.settings.schema import Settings
+from experiment.settings.sources import own_network
 from experiment.system import memory_limit
 
 _BYTES = {"float32": 4, "float64": 8}
 #: Arrays that a convolution leaves for its gradient: its padded input, its output.
 _KEPT = 2
 _GIB = 2**30
+#: What Python and the libraries take in a worker process, at least.
+_A_PROCESS = 100 * 2**20
 #: Modes that train both models.
 _BOTH = ("hybrid", "compare")
 
@@ -47,11 +50,17 @@ def memory_needs(settings: Settings) -> Iterator[Need]:
     """
     tasks, mode = settings.general.tasks, settings.general.mode
     yield _grid(settings)
+    if settings.data.num_workers > 0:
+        yield _processes(settings)
+    if "generate" in tasks and settings.data.reference != "same":
+        yield _reference(settings)
     training = "train" in tasks and mode != "evaluate"
     if training and mode != "physical" and settings.general.device == "cpu":
         yield _surrogate(settings)
     if training and mode != "synthetic":
         yield _physics(settings)
+        if settings.evaluation.laplace_rank:
+            yield _uncertainty(settings)
     if "evaluate" in tasks or mode == "evaluate":
         yield _evaluation(settings)
 
@@ -71,6 +80,21 @@ def memory_problems(settings: Settings, limit: int | None = None) -> Iterator[st
                 f" ({need.counted}); there are {limit / _GIB:.3g} GiB. Lower"
                 f" {', '.join(f'`{key}`' for key in need.lower)}."
             )
+
+
+def channels_of(settings: Settings) -> int:
+    """Channels of all fields of the data."""
+    return _channels(settings)
+
+
+def trajectory_bytes(settings: Settings, precision: str) -> int:
+    """Bytes of a whole trajectory; a field that never changes has one frame."""
+    data, physical = settings.data, settings.model.physical
+    values = 0
+    for name in data.fields:
+        frames = 1 if name in physical.constant_fields else data.trajectory_length
+        values += frames * (len(physical.fields.get(name, ())) or 1)
+    return values * _cells(settings) * _BYTES[precision]
 
 
 def _cells(settings: Settings, coarsening: int = 1) -> int:
@@ -105,10 +129,49 @@ def _grid(settings: Settings) -> Need:
     return Need("a simulation", counted, size, ("model.physical.resolution",))
 
 
+def _processes(settings: Settings) -> Need:
+    count = settings.data.num_workers
+    return Need(
+        f"{count} processes",
+        "the libraries and a frame in each",
+        count * (_A_PROCESS + _frames(settings, 1)),
+        ("data.num_workers",),
+    )
+
+
+def _reference(settings: Settings) -> Need:
+    """The finer grid that data are simulated on."""
+    factor, rank = (
+        settings.data.reference_refinement,
+        len(settings.model.physical.resolution),
+    )
+    need = _grid(settings)
+    return Need(
+        "a simulation of `data.reference`",
+        f"a grid {factor} times as fine along {rank} axes",
+        need.size * factor**rank,
+        ("data.reference_refinement", *need.lower),
+    )
+
+
+def _uncertainty(settings: Settings) -> Need:
+    learned = len(settings.trainer.physical.learnable_parameters)
+    values = min(settings.evaluation.laplace_rank, _cells(settings) * learned)
+    return Need(
+        "the uncertainty of parameters",
+        f"{values} directions of {learned} parameters at every cell",
+        8 * values * learned * _cells(settings),
+        ("evaluation.laplace_rank", "model.physical.resolution"),
+    )
+
+
 def _surrogate(settings: Settings) -> Need:
     trainer, synthetic = settings.trainer, settings.model.synthetic
     rank = len(settings.model.physical.resolution)
-    outputs = ARCHITECTURES[synthetic.name].outputs(synthetic.architecture)
+    # What a network of one's own keeps is not known.
+    known = not own_network(settings)
+    network = ARCHITECTURES[synthetic.name]
+    outputs = network.outputs(synthetic.architecture) if known else ()
     # Each level has half as many cells along every axis.
     values = _cells(settings) * sum(n / 2 ** (rank * level) for n, level in outputs)
     number = 2 if trainer.amp == "bf16" else _BYTES[settings.general.precision]
@@ -116,16 +179,24 @@ def _surrogate(settings: Settings) -> Need:
     size = int(_KEPT * number * batch * trainer.rollout_steps * values)
     size += _frames(settings, batch * (trainer.rollout_steps + 1))
     size += _generated(settings)
+    # Weights, their gradients and both moments; each convolution reads the one before.
+    widths = [_channels(settings), *(width for width, _ in outputs)]
+    weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False)) * 3**rank
+    size += 4 * _BYTES[settings.general.precision] * weights
+    kept = (
+        f"its {weights:.3g} weights with gradients and moments; input and output of its"
+        f" {len(outputs)} convolutions, for "
+    ) * known
     return Need(
         "training the synthetic model",
-        f"input and output of its {len(outputs)} convolutions, for a batch of"
-        f" {batch} windows of {trainer.rollout_steps} steps",
+        f"{kept}a batch of {batch} windows of {trainer.rollout_steps} steps",
         size,
         (
             *("trainer.batch_size", "trainer.rollout_steps"),
             *(
                 f"model.synthetic.architecture.{key}"
-                for key in ARCHITECTURES[synthetic.name].settings
+                for key in network.settings
+                if known
             ),
             "model.physical.resolution",
         ),

@@ -12,6 +12,9 @@ from experiment.equations import EQUATIONS
 from experiment.settings.schema import Settings
 from experiment.system import spelling_hint
 
+#: Problems that one message lists.
+_LISTED = 30
+
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
@@ -32,8 +35,12 @@ def message(error: ValidationError, values: Mapping[str, Any]) -> str:
         if any(p != own and p[: len(own)] == own for p in places):
             continue
         path = _real_path(item["loc"], values)
+        if item["type"] == "unexpected_keyword_argument":
+            # Whatever it is called, such as 1.
+            name = str(own[-1])
+            path = path if path[-1:] == (name,) else (*path, name)
         key = ".".join(path)
-        got = json.dumps(item["input"])
+        got = shown(item["input"])
         match item["type"]:
             case "unexpected_keyword_argument":
                 problems.append(f"`{key}` is no setting: {_spelling(path, values)}")
@@ -44,11 +51,13 @@ def message(error: ValidationError, values: Mapping[str, Any]) -> str:
                 problems.append(f"`{key}` is {got}; allowed: {expected}.")
             case "union_tag_invalid":
                 expected = item.get("ctx", {}).get("expected_tags", "")
-                got = json.dumps(item["input"].get("name"))
+                got = shown(item["input"].get("name"))
                 problems.append(f"`{key}.name` is {got}; allowed: {expected}.")
             case "value_error":
                 allowed = item.get("ctx", {}).get("error", "")
                 problems.append(f"`{key}` is {got}; allowed: {allowed}.")
+            case "too_long" | "string_too_long":
+                problems.append(f"`{key}` is {got}; it is too long: {item['msg']}.")
             case "too_short":
                 problems.append(f"`{key}` is {got}; expected at least one entry.")
             case _:
@@ -58,10 +67,19 @@ def message(error: ValidationError, values: Mapping[str, Any]) -> str:
     return listed(list(dict.fromkeys(problems)))
 
 
+def shown(value: Any) -> str:
+    """A value as JSON, cut where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:197]}..."
+
+
 def listed(problems: list[str]) -> str:
     if len(problems) == 1:
         return problems[0]
-    return f"{len(problems)} settings are wrong:\n  " + "\n  ".join(problems)
+    more = len(problems) - _LISTED
+    rest = [f"and {more} more"] if more > 0 else []
+    lines = "\n  ".join([*problems[:_LISTED], *rest])
+    return f"{len(problems)} settings are wrong:\n  {lines}"
 
 
 def _real_path(

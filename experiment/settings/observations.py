@@ -5,12 +5,21 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from experiment.system import STRICT, Count, Index, Name, NotNegative
+from experiment.system import (
+    STRICT,
+    Count,
+    Index,
+    Name,
+    NotNegative,
+    Number,
+    PathText,
+    Seed,
+)
 
 #: A share of the trajectory or of an axis.
 Fraction = Annotated[float, Field(gt=0, le=1)]
 #: Lower and upper end in m.
-Interval = Annotated[tuple[float, ...], Field(min_length=2, max_length=2)]
+Interval = Annotated[tuple[Number, ...], Field(min_length=2, max_length=2)]
 
 #: What each kind reads beside itself; all else of its group must be null.
 TIME_KINDS: dict[str, tuple[str, ...]] = {
@@ -46,8 +55,8 @@ class ObservedSpace:
     box: dict[Name, Interval] | None
     fraction: Fraction | None
     number: Count | None
-    seed: Index | None
-    file: str | None
+    seed: Seed | None
+    file: PathText | None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -61,5 +70,5 @@ class Observations:
     time: ObservedTime
     space: ObservedSpace
     noise: NotNegative
-    noise_seed: Index
+    noise_seed: Seed
     initial: Literal["known", "nearest"]

@@ -12,7 +12,17 @@ from pydantic.dataclasses import dataclass
 from experiment.equations import AnyEquation, LearnableParameter
 from experiment.settings.observations import Observations
 from experiment.settings.registry import ARCHITECTURES, VALUES
-from experiment.system import STRICT, Count, Index, Name, NotNegative, Positive, one_of
+from experiment.system import (
+    STRICT,
+    Count,
+    Index,
+    Name,
+    NotNegative,
+    PathText,
+    Positive,
+    Seed,
+    one_of,
+)
 
 
 def _amp_word(value: Any) -> Any:
@@ -22,8 +32,12 @@ def _amp_word(value: Any) -> Any:
 
 Words = tuple[Name, ...]
 Indices = tuple[Index, ...]
-Counts = tuple[Count, ...]
-Frames = Annotated[int, Field(ge=2)]
+#: Channels of a layer.
+Width = Annotated[int, Field(ge=1, le=2**20)]
+Widths = Annotated[tuple[Width, ...], Field(max_length=1000)]
+Frames = Annotated[int, Field(ge=2, le=10**7)]
+ImportPath = Annotated[str, Field(max_length=300)]
+Processes = Annotated[int, Field(ge=1, le=1024)]
 Precision = Literal["float32", "float64"]
 Task = Literal["import", "generate", "train", "evaluate", "export"]
 Side = Annotated[str, one_of(VALUES)]
@@ -34,12 +48,12 @@ class General:
     experiment_name: Name
     mode: Literal["synthetic", "physical", "hybrid", "compare", "evaluate"]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
-    checkpoint_dir: str
-    run_dir: str
-    seed: Index
+    checkpoint_dir: PathText
+    run_dir: PathText
+    seed: Seed
     precision: Precision
     device: Literal["cpu", "cuda"]
-    num_threads: Count | None
+    num_threads: Processes | None
     tensorboard: bool
     trace: bool
 
@@ -54,20 +68,20 @@ class FieldsScheme:
 
 @dataclass(frozen=True, config=STRICT)
 class Data:
-    data_dir: str
+    data_dir: PathText
     fields: Annotated[Words, Field(min_length=1)]
     fields_scheme: FieldsScheme
     num_simulations: Count
-    seed: Index
+    seed: Seed
     trajectory_length: Frames
     precision: Precision
     reference: Literal["same", "fine", "spectral"]
-    reference_refinement: Count
-    num_workers: Index
+    reference_refinement: Annotated[int, Field(ge=1, le=64)]
+    num_workers: Annotated[int, Field(ge=0, le=1024)]
     overwrite: bool
-    source: str | None
+    source: PathText | None
     source_names: dict[Name, Name] | None
-    export: str | None
+    export: PathText | None
     observations: Observations
 
 
@@ -79,7 +93,7 @@ class Cache:
     `worker_backend` puts its caches together.
     """
 
-    dir: str | None
+    dir: PathText | None
     open_simulations: Count
     ttl: Positive | None
     backend: Literal["torch", "numpy"]
@@ -88,15 +102,19 @@ class Cache:
 
 @dataclass(frozen=True, config=STRICT)
 class Architecture:
-    """What a network is built from; an architecture reads some of it, others null."""
+    """What a network is built from; an architecture reads some of it, others null.
 
-    levels: Count | None
-    filters: Count | Counts | None
-    layers: Annotated[Counts, Field(min_length=1)] | None
+    `kwargs` are further arguments of a network of one's own, by name.
+    """
+
+    levels: Annotated[int, Field(ge=1, le=20)] | None
+    filters: Width | Widths | None
+    layers: Annotated[Widths, Field(min_length=1)] | None
     batch_norm: bool
     activation: Literal["ReLU", "Sigmoid", "tanh", "SiLU", "GeLU"]
     periodic: bool
     inputs: Literal["all", "dynamic"]
+    kwargs: dict[Name, Any] | None = None
 
     @property
     def layer_widths(self) -> tuple[int, ...]:
@@ -213,14 +231,14 @@ class Evaluation:
     num_frames: Frames
     checkpoint: Literal["last", "best"]
     laplace_rank: Index
-    output_dir: str | None
+    output_dir: PathText | None
 
 
 @dataclass(frozen=True, config=STRICT)
 class Compare:
     """Each model alone and both together, over seeds (`general.mode=compare`)."""
 
-    seeds: Annotated[Indices, Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     redraw_data: bool
 
 
@@ -228,8 +246,8 @@ class Compare:
 class Source:
     """Import paths `package.module:Class` that take the registry's place."""
 
-    legacy: str | None
-    phiml: str | None
+    legacy: ImportPath | None
+    phiml: ImportPath | None
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from experiment.equations import Equation
-from experiment.system import SettingsError
+from experiment.system import SettingsError, open_regular
 
+#: Bytes that a file of sensors may have.
+_LARGEST = 2**26
 _SUFFIXES = (".csv", ".txt", ".npy")
 
 
@@ -62,8 +64,15 @@ def _points(key: str, path: Path) -> np.ndarray:
             f" {', '.join(_SUFFIXES)}."
         )
     try:
+        with open_regular(path) as file:
+            if file.seek(0, 2) > _LARGEST:
+                raise ValueError(f"it is larger than {_LARGEST} bytes")
         if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False).astype(np.float64)
+            # Mapped, so that a header that declares terabytes takes none.
+            mapped = np.load(path, "r", allow_pickle=False)
+            if mapped.nbytes > _LARGEST:
+                raise ValueError(f"it has {mapped.nbytes} bytes, more than {_LARGEST}")
+            return np.asarray(mapped, np.float64)
         delimiter = "," if path.suffix == ".csv" else None
         text = path.read_text()
         lines = [line for line in text.splitlines() if line.split("#")[0].strip()]

@@ -17,18 +17,25 @@ from experiment.system.errors import (
     UserError,
     spelling_hint,
 )
+from experiment.system.exchanging import exchange
 from experiment.system.files import csv_text, sync_folder, write_whole
 from experiment.system.memory import memory_limit
-from experiment.system.process import keep_freed_memory
+from experiment.system.partial import partial_path, remove_stale
+from experiment.system.process import die_with_parent, keep_freed_memory
 from experiment.system.progress import Bar, Progress
+from experiment.system.reading import open_regular, read_json, read_npz
 from experiment.system.resources import resource
 from experiment.system.types import (
     STRICT,
     Count,
+    Extent,
     Index,
     Name,
     NotNegative,
+    Number,
+    PathText,
     Positive,
+    Seed,
     one_of,
 )
 from experiment.system.versions import versions
@@ -38,12 +45,16 @@ __all__ = [
     "Bar",
     "CheckpointError",
     "Count",
+    "Extent",
     "Index",
     "Name",
     "NotNegative",
+    "Number",
+    "PathText",
     "Positive",
     "Progress",
     "STRICT",
+    "Seed",
     "SceneError",
     "SettingsError",
     "Stopped",
@@ -51,13 +62,20 @@ __all__ = [
     "TrainingError",
     "UserError",
     "csv_text",
+    "die_with_parent",
+    "exchange",
     "keep_freed_memory",
     "load_arrays",
     "map_in_processes",
     "memory_limit",
     "one_of",
     "open_arrays",
+    "open_regular",
+    "partial_path",
     "read_facts",
+    "read_json",
+    "read_npz",
+    "remove_stale",
     "resource",
     "save_arrays",
     "spelling_hint",

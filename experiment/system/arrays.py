@@ -5,7 +5,6 @@ that arrays and facts can never be of different ages. Reading never unpickles.
 """
 
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from safetensors.numpy import save
 
 from experiment.system.errors import UserError
 from experiment.system.files import write_whole
+from experiment.system.reading import open_regular
 
 FORMAT = "hyco-arrays-1"
 
@@ -42,13 +42,14 @@ def save_arrays(
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     # ascontiguousarray makes a 0-d array 1-d; give the shape back.
     contiguous = {n: a.reshape(np.shape(arrays[n])) for n, a in contiguous.items()}
+    # safetensors has no complex128: complex numbers are pairs, in a last axis.
+    complex_names = [n for n, a in contiguous.items() if np.iscomplexobj(a)]
+    contiguous |= {n: _as_pairs(contiguous[n]) for n in complex_names}
     # In the order of the facts, which is that of columns in tables made from them.
-    facts_json = json.dumps(dict(facts))
-    metadata = {
-        "format": FORMAT,
-        "facts": facts_json,
-        "checksum": checksum(contiguous, facts_json),
-    }
+    metadata = {"format": FORMAT, "facts": json.dumps(dict(facts))}
+    if complex_names:
+        metadata["complex"] = json.dumps(complex_names)
+    metadata["checksum"] = checksum(contiguous, _header(metadata))
     write_whole(path, save(contiguous, metadata=metadata))
 
 
@@ -62,7 +63,19 @@ def load_arrays(path: Path) -> ArrayFile:
     with open_arrays(path) as (file, metadata):
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         verify_checksum(path, arrays, metadata)
+        for name in json.loads(metadata.get("complex", "[]")):
+            arrays[name] = _from_pairs(arrays[name])
     return ArrayFile(arrays, json.loads(metadata["facts"]))
+
+
+def _as_pairs(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as their real and imaginary parts, in a last axis."""
+    return np.stack([np.real(array), np.imag(array)], -1)
+
+
+def _from_pairs(pairs: np.ndarray) -> np.ndarray:
+    kind = np.complex64 if pairs.dtype == np.float32 else np.complex128
+    return np.ascontiguousarray(pairs).view(kind)[..., 0]
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -89,8 +102,13 @@ def open_arrays(
         FileNotFoundError: There is no such file.
         TornFile: The file is cut short, damaged or of another format.
     """
-    if not os.path.exists(path):
-        raise FileNotFoundError(path)
+    try:
+        # A FIFO would be waited for.
+        open_regular(path).close()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TornFile(f"`{path}` can't be read: {error.strerror}.") from error
     try:
         with safe_open(path, framework=framework) as file:
             metadata = file.metadata() or {}
@@ -100,7 +118,7 @@ def open_arrays(
                     f" got {metadata.get('format', 'none')}."
                 )
             yield file, metadata
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, RecursionError) as error:
         raise TornFile(f"`{path}` is torn: {error}.") from error
 
 
@@ -108,12 +126,17 @@ def verify_checksum(
     path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
 ) -> None:
     """Compares the stored checksum with that of `arrays`; `TornFile` if it differs."""
-    found = checksum(arrays, metadata["facts"])
+    found = checksum(arrays, _header(metadata))
     if found != metadata["checksum"]:
         raise TornFile(
             f"`{path}` is damaged: its checksum is {found}, stored was"
             f" {metadata['checksum']}."
         )
+
+
+def _header(metadata: Mapping[str, str]) -> str:
+    """What a checksum is of besides arrays."""
+    return metadata["facts"] + metadata.get("complex", "")
 
 
 def checksum(arrays: Mapping[str, np.ndarray], facts_json: str) -> str:

@@ -3,12 +3,13 @@
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from experiment.system.errors import UserError
+from experiment.system.partial import partial_path
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -22,18 +23,13 @@ def write_whole(path: Path, content: bytes | str) -> None:
         UserError: The folder can't be written or the disk is full.
     """
     data = content.encode() if isinstance(content, str) else content
-    temporary = None
+    temporary = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=f".{path.name}.", suffix=".partial", dir=path.parent
-        )
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only the owner can read; give the usual rights.
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
@@ -42,8 +38,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
             " there; free some space or choose another folder, then run again."
         ) from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        # A path that is too long, or no folder, can't be removed either.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:
@@ -63,9 +60,3 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from experiment.system.errors import UserError
+from experiment.system.process import die_with_parent
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ def map_in_processes(
         # Forking a process whose libraries hold threads can lock up.
         multiprocessing.get_context("spawn"),
         _prepare,
-        (prepare, arguments),
+        (os.getpid(), prepare, arguments),
     )
     try:
         submitted = {pool.submit(work, item): item for item in items}
@@ -61,7 +62,10 @@ def map_in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _prepare(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def _prepare(
+    parent: int, prepare: Callable[..., None] | None, arguments: tuple[Any, ...]
+) -> None:
+    die_with_parent(parent)
     # Processes share the cores; each takes one. Read when a library is loaded, so it
     # must stand before the first import of it.
     os.environ["OMP_NUM_THREADS"] = "1"

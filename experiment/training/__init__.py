@@ -22,7 +22,11 @@ from experiment.training.hybrid import (
     physical_rounds,
     training_settings,
 )
-from experiment.training.initial_weights import draw_weights, initial_weights
+from experiment.training.initial_weights import (
+    draw_weights,
+    has_rule,
+    initial_weights,
+)
 from experiment.training.learners import (
     TV_EDGE,
     LearnerState,
@@ -72,6 +76,7 @@ __all__ = [
     "checkpoint_path",
     "draw_weights",
     "equal_budget",
+    "has_rule",
     "initial_weights",
     "load_checkpoint",
     "load_for_model",

@@ -220,12 +220,37 @@ def load_for_model(
     return checkpoint
 
 
+def first_leaf_not_finite(checkpoint: Checkpoint) -> str | None:
+    """The first leaf with NaN or infinity, in words; None if there is none."""
+    for name, array in checkpoint.weights.items():
+        if not np.isfinite(array).all():
+            return f"leaf `{name}` {_not_finite(array)}"
+    for name, moments in checkpoint.optimiser.items():
+        for kind, array in moments.items():
+            if not np.isfinite(array).all():
+                return f"`{kind}` of leaf `{name}` {_not_finite(array)}"
+    return None
+
+
+def _not_finite(array: np.ndarray) -> str:
+    bad = np.count_nonzero(~np.isfinite(array))
+    return f"{_leaf(array)} has {bad} of {array.size} values NaN or infinite"
+
+
 def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> None:
     """Refuses to go on from a checkpoint whose run had other settings.
 
     Raises:
-        CheckpointError: With a table of the settings that differ.
+        CheckpointError: With a table of the settings that differ; or it holds values
+            that are not finite.
     """
+    broken = first_leaf_not_finite(checkpoint)
+    if broken is not None:
+        raise CheckpointError(
+            f"`{path}` can't be resumed: {broken}. Take an earlier checkpoint"
+            " (`epoch_*.safetensors`, or one in `earlier/`) in its place, or start a"
+            " new training with `trainer.resume=false`."
+        )
     ignored = _MAY_DIFFER
     if settings.general.mode != "hybrid":
         ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])

@@ -1,31 +1,42 @@
 """Initial weights are data: drawn once, stored, loaded by both sides."""
 
+import logging
 import zlib
 from collections.abc import Mapping
 
 import numpy as np
 
 from experiment.settings import Settings
-from experiment.system import SettingsError
+
+log = logging.getLogger(__name__)
+
+#: Last words of the names that `draw_weights` has a rule for.
+_WITH_RULE = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def initial_weights(
-    shapes: Mapping[str, tuple[int, ...]], settings: Settings
+    leaves: Mapping[str, np.ndarray], settings: Settings
 ) -> dict[str, np.ndarray]:
-    """The initial weights of a run, the same on both sides.
+    """The initial weights of a run.
 
-    Raises:
-        SettingsError: A network of one's own has a leaf without a rule for its first
-            value.
+    Drawn, and so the same on both sides, where a rule says how; a leaf of another name
+    or of complex numbers keeps what its network gave it.
+
+    Args:
+        leaves: The network's own values by canonical name.
+        settings: The settings of the run.
     """
-    try:
-        return draw_weights(shapes, settings.general.seed)
-    except ValueError as error:
-        raise SettingsError(
-            f"the network's initial weights can't be drawn: {error}. Name leaves as"
-            " torch's convolutions and batch normalisations do (weight, bias,"
-            " running_mean, running_var, num_batches_tracked)."
-        ) from error
+    own = [name for name, leaf in leaves.items() if not has_rule(name, leaf)]
+    if own:
+        log.info("initial values that the network itself chooses: %s", ", ".join(own))
+    shapes = {name: leaf.shape for name, leaf in leaves.items() if name not in own}
+    drawn = draw_weights(shapes, settings.general.seed)
+    return {name: drawn.get(name, leaf) for name, leaf in leaves.items()}
+
+
+def has_rule(name: str, leaf: np.ndarray) -> bool:
+    """Whether `draw_weights` knows an initial value for a leaf."""
+    return not np.iscomplexobj(leaf) and name.rsplit(".", 1)[-1] in _WITH_RULE
 
 
 def draw_weights(

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from experiment.settings import Settings
-from experiment.system import Stopped, TrainingError
+from experiment.system import Stopped, TrainingError, remove_stale
 from experiment.training.checkpoints import (
+    PHYSICAL,
+    SYNTHETIC,
     Checkpoint,
     checkpoint_path,
     checkpoints_of,
+    first_leaf_not_finite,
     load_checkpoint,
     save_checkpoint,
 )
@@ -22,6 +25,14 @@ from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
 
 log = logging.getLogger(__name__)
+
+
+_REMEDIES = {
+    SYNTHETIC: "Lower `trainer.synthetic.learning_rate`, or set"
+    " `trainer.synthetic.clip_norm`, and train again.",
+    PHYSICAL: "Narrow the bounds in `trainer.physical.learnable_parameters`, or lower"
+    " `trainer.physical.iterations`, and train again.",
+}
 
 
 class TrainingLog:
@@ -46,6 +57,7 @@ class TrainingLog:
         self._kind = kind
         self._snapshot = snapshot
         self._folder = Path(settings.general.checkpoint_dir)
+        remove_stale(self._folder)
 
     @property
     def last(self) -> Path:
@@ -64,8 +76,12 @@ class TrainingLog:
             log.info("the checkpoints of an earlier training are now in `%s`", aside)
 
     def save(self) -> None:
-        """Writes the checkpoint that a training goes on from."""
-        save_checkpoint(self.last, self._snapshot())
+        """Writes the checkpoint that a training goes on from.
+
+        Raises:
+            TrainingError: The state holds NaN or infinity; nothing was written.
+        """
+        save_checkpoint(self.last, self._finite_snapshot())
 
     def keep(self, loss: float) -> None:
         """Keeps the state that a cycle begins with.
@@ -75,7 +91,7 @@ class TrainingLog:
         """
         self.state = replace(self.state, kept_loss=loss)
         path = checkpoint_path(self._settings, self._kind, "kept")
-        save_checkpoint(path, self._snapshot())
+        save_checkpoint(path, self._finite_snapshot())
 
     def kept_if_better(self, loss: float, cycle: int) -> Checkpoint | None:
         """The state that a cycle began with, if its end is worse; says which it is.
@@ -129,11 +145,42 @@ class TrainingLog:
         """
         if math.isfinite(loss):
             return
-        kept = "no checkpoint was written yet"
-        if self.last.exists():
-            kept = f"`{self.last}` is kept"
+        broken = first_leaf_not_finite(self._snapshot())
+        where = "all parameters are finite, the roll-out of these windows diverges"
+        if broken is not None:
+            where = f"an earlier step caused it, as {broken}"
         raise TrainingError(
-            f"the loss{what} is {loss}; expected a finite number. {kept}. {remedy}"
+            f"the loss{what} is {loss}; expected a finite number: {where};"
+            f" {self._kept()}. {remedy}"
+        )
+
+    def _kept(self) -> str:
+        if not self.last.exists():
+            return "no checkpoint was written yet"
+        done = load_checkpoint(self.last, self._kind).state
+        return (
+            f"`{self.last}` is kept, of epoch {done.epoch} (step {done.iteration})"
+            if self._kind == SYNTHETIC
+            else f"`{self.last}` is kept, of round {done.epoch}"
+        )
+
+    def _finite_snapshot(self) -> Checkpoint:
+        """The training's whole state, of which every number is finite.
+
+        A step whose loss was finite can still give weights that are not.
+        """
+        checkpoint = self._snapshot()
+        broken = first_leaf_not_finite(checkpoint)
+        if broken is None:
+            return checkpoint
+        state = self.state
+        where = f"step {state.iteration} (epoch {state.epoch}"
+        where += f", batch {state.position})" if state.position else ", its end)"
+        if self._kind != SYNTHETIC:
+            where = f"round {state.epoch} (iteration {state.iteration})"
+        raise TrainingError(
+            f"after {where} of the {self._kind} model {broken}; it was not saved,"
+            f" and {self._kept()}. {_REMEDIES[self._kind]}"
         )
 
     def end(
@@ -146,6 +193,9 @@ class TrainingLog:
             judged: The loss that tells which one was best.
             record: Where the rows go.
             every: Keeps each n-th checkpoint too; 0: none.
+
+        Raises:
+            TrainingError: The state holds NaN or infinity; nothing was written.
         """
         done = self.state
         better = done.best_loss is None or judged < done.best_loss
@@ -156,7 +206,7 @@ class TrainingLog:
             best_epoch=done.epoch + 1 if better else done.best_epoch,
             history=(*done.history, dict(row)),
         )
-        checkpoint = self._snapshot()
+        checkpoint = self._finite_snapshot()
         if every and self.state.epoch % every == 0:
             name = f"epoch_{self.state.epoch:06d}.safetensors"
             save_checkpoint(self._folder / name, checkpoint)

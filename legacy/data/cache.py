@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from experiment.data import Scene, open_scene, with_noise
+from experiment.data import Scene, open_scene, read_frames, with_noise, with_scene
 from experiment.settings import Settings
 from experiment.system import (
     TornFile,
     open_arrays,
     read_facts,
+    remove_stale,
     save_arrays,
     verify_checksum,
 )
@@ -38,6 +39,8 @@ class TrajectoryCache:
         self._settings = settings
         folder = settings.cache.dir
         self._folder = Path(folder) / "legacy" if folder is not None else None
+        if self._folder is not None:
+            remove_stale(self._folder)
         self._open: OrderedDict[int, torch.Tensor] = OrderedDict()
         self._verified: dict[int, tuple[str, str]] = {}
 
@@ -69,7 +72,7 @@ class TrajectoryCache:
         if self._folder is None:
             return torch.from_numpy(self._read(scene))
         path = self._path(self._folder, simulation)
-        source = scene.fingerprint()
+        source = with_scene(self._settings, simulation, Scene.fingerprint)
         reason = self._reason_to_build(path, source)
         if reason is not None:
             if reason:
@@ -111,7 +114,8 @@ class TrajectoryCache:
 
     def _read(self, scene: Scene) -> np.ndarray:
         """The trajectory `(vector, time, x, y, ...)`, contiguous."""
-        trajectory = np.moveaxis(np.stack(list(scene.frames())), -1, 0)
+        frames = read_frames(self._settings, scene.simulation)
+        trajectory = np.moveaxis(np.stack(frames), -1, 0)
         return trajectory.astype(self._settings.general.precision, order="C")
 
     def _mapped(self, path: Path, simulation: int) -> torch.Tensor:

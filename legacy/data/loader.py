@@ -1,6 +1,9 @@
 """Batches of windows in the order of the reference semantics."""
 
+import os
+import weakref
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from experiment.data import Observed, WindowCounts, sample_order
 from experiment.settings import Settings
-from experiment.system import Progress
+from experiment.system import Progress, die_with_parent
 from legacy.data.dataset import WindowDataset
 
 
@@ -34,6 +37,10 @@ class EpochSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return self.count - self._start
+
+
+def _begin_worker(parent: int, worker: int) -> None:
+    die_with_parent(parent)
 
 
 class WindowLoader:
@@ -64,18 +71,30 @@ class WindowLoader:
         self.batch_size = settings.trainer.batch_size
         self._sampler = EpochSampler(len(self.dataset), settings.general.seed, shuffle)
         self._settings = settings
+        self._finalizer: weakref.finalize | None = None
         self._loader = self._opened()
 
     def _opened(self) -> DataLoader[torch.Tensor]:
         workers = self._settings.data.num_workers
-        return DataLoader(
+        loader = DataLoader(
             self.dataset,
             batch_size=self.batch_size,
             sampler=self._sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=self._settings.general.device == "cuda",
+            # DataLoader draws a seed at each iter(); from the global generator, dropout
+            # would draw others after a resume, or with other data.
+            generator=torch.Generator(),
+            worker_init_fn=partial(_begin_worker, os.getpid()),
         )
+        # Keeps it out of the cycle of references that a training is: removed as a part
+        # of one, it finds its queues closed and waits 5 s for each worker.
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, list, [loader])
+        self._finalizer.atexit = False
+        return loader
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """See `WindowDataset.augment`."""

@@ -38,3 +38,13 @@ def import_weights(network: nn.Module, weights: Mapping[str, np.ndarray]) -> Non
 def leaf_shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
     """Shape of every parameter and buffer."""
     return {name: tuple(leaf.shape) for name, leaf in network.state_dict().items()}
+
+
+def cast_leaves(network: nn.Module, dtype: torch.dtype) -> None:
+    """Casts all leaves of floating point to a dtype, complex ones to its pair."""
+    # `Module.to(dtype)` would drop the imaginary parts.
+    for leaf in (*network.parameters(), *network.buffers()):
+        if leaf.is_complex():
+            leaf.data = leaf.data.to(dtype.to_complex())
+        elif leaf.is_floating_point():
+            leaf.data = leaf.data.to(dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 from phiml import math
 
-from experiment.data import open_scene
+from experiment.data import read_frames
 from experiment.settings import Settings
 from phiml_port.data.gather import backend_named
 
@@ -17,7 +17,7 @@ def read_scene(settings: Settings, simulation: int) -> np.ndarray:
         SceneError: The Scene is missing, torn or of other settings.
     """
     backend = backend_named(settings.cache.worker_backend)
-    frames = open_scene(settings, simulation).frames()
+    frames = read_frames(settings, simulation)
     # With 64 bits PhiML casts nothing that would lose something.
     with math.precision(64):
         stacked = backend.stack([backend.as_tensor(frame) for frame in frames], 0)

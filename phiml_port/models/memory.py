@@ -1,7 +1,7 @@
-"""The memory order that convolutions are fastest in.
+"""The memory order that convolutions are fastest in, and casts of complex leaves.
 
-PhiML has no word for memory order, so the calls below go to torch, the only
-backend of PhiML whose order can be chosen.
+PhiML has no word for memory order, and casts no complex leaves, so the calls below go
+to torch, the only backend of PhiML whose order can be chosen.
 """
 
 from typing import Any
@@ -19,6 +19,14 @@ def channels_last(native: Any) -> Any:
     """
     order = _FORMATS.get(native.ndim)
     return native if order is None else native.contiguous(memory_format=order)
+
+
+def convert_complex(network: Any, precision: int) -> None:
+    """Casts complex leaves to a precision (of a part: 32 or 64 bits)."""
+    kind = torch.complex128 if precision == 64 else torch.complex64
+    for leaf in (*network.parameters(), *network.buffers()):
+        if leaf.is_complex():
+            leaf.data = leaf.data.to(kind)
 
 
 def weights_channels_last(network: Any) -> None:

@@ -7,7 +7,11 @@ import numpy as np
 from phiml import math
 from phiml.math import Tensor, channel
 
-from phiml_port.models.memory import channels_last, weights_channels_last
+from phiml_port.models.memory import (
+    channels_last,
+    convert_complex,
+    weights_channels_last,
+)
 from phiml_port.models.periodic import keep_memory_order
 
 AXES = ("x", "y", "z")
@@ -125,4 +129,5 @@ class Network:
         """Moves all leaves to a device and a floating point precision (32 or 64)."""
         self.native.to(device)
         self.native.double() if precision == 64 else self.native.float()
+        convert_complex(self.native, precision)
         weights_channels_last(self.native)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiment.data import generate, open_scene, sample_order
+from experiment.data import generate, open_scene, sample_order, seal_scene
 from experiment.system import Progress, SceneError
 from legacy.data import TrajectoryCache, WindowDataset, WindowLoader
 from legacy.physics import SceneSimulator
@@ -218,6 +218,7 @@ def rewritten(path: Path, change: Any, frame: int = 4) -> None:
         arrays = dict(content)
     arrays["data"] = change(arrays["data"])
     np.savez_compressed(file, **arrays)
+    seal_scene(file.parent)
 
 
 def test_a_frame_of_another_resolution_or_with_nan_is_named(

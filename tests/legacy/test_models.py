@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from experiment.data import ChannelPlan
-from experiment.training import draw_weights
+from experiment.training import draw_weights, initial_weights
 from legacy.assemble import build_model, build_synthetic_learner
 from legacy.models import (
     ConvNet,
     ResNet,
     Surrogate,
     UNet,
+    cast_leaves,
     export_weights,
     import_weights,
     leaf_shapes,
@@ -194,6 +195,38 @@ def test_initial_weights_are_data() -> None:
     assert weights["n.num_batches_tracked"].dtype == np.int64
     with pytest.raises(ValueError, match="`a.scale` ends in `scale`"):
         draw_weights({"a.scale": (3,)}, 0)
+
+
+def test_leaves_without_a_rule_keep_what_their_network_chose(tmp_path: Path) -> None:
+    """Of another name, or complex: drawn values would be real."""
+    own = {
+        "a.modes": np.array([1.0, 2.0]),
+        "a.weight": np.array([[1 + 1j, 2.0]]),
+        "b.weight": np.ones((2, 3)),
+    }
+    weights = initial_weights(own, small(tmp_path))
+    np.testing.assert_array_equal(weights["a.modes"], own["a.modes"])
+    np.testing.assert_array_equal(weights["a.weight"], own["a.weight"])
+    assert (np.abs(weights["b.weight"]) <= 1 / np.sqrt(3)).all()
+
+
+def test_casts_keep_complex_leaves_complex() -> None:
+    """`Module.to(torch.float64)` would drop the imaginary parts."""
+    network = nn.Module()
+    modes = nn.Parameter(torch.tensor([1 + 2j]))
+    network.register_parameter("modes", modes)
+    network.register_parameter("scale", nn.Parameter(torch.tensor([0.5])))
+    network.register_buffer("index", torch.tensor([3]))
+    cast_leaves(network, torch.float64)
+    kinds = {n: leaf.dtype for n, leaf in network.state_dict().items()}
+    assert kinds == {
+        "modes": torch.complex128,
+        "scale": torch.float64,
+        "index": torch.int64,
+    }
+    assert modes.item() == 1 + 2j
+    cast_leaves(network, torch.float32)
+    assert modes.dtype == torch.complex64 and modes.item() == 1 + 2j
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:

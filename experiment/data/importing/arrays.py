@@ -1,12 +1,14 @@
 """NumPy arrays `(simulation, time, x, y, ..., vector)`, one for each field."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from experiment.data.importing.source import Source
-from experiment.system import SceneError
+from experiment.system import SceneError, memory_limit, open_regular, read_npz
 
 
 class ArraySource(Source):
@@ -21,9 +23,11 @@ class ArraySource(Source):
             self._files = {f.stem: f for f in sorted(path.glob("*.npy"))}
         else:
             try:
+                # A FIFO would be waited for.
+                open_regular(path).close()
                 with np.load(path, allow_pickle=False) as content:
                     self._files = dict.fromkeys(content.files, path)
-            except (OSError, ValueError, EOFError) as error:
+            except (OSError, ValueError, EOFError, BadZipFile) as error:
                 raise SceneError(f"`{path}` can't be read: {error}.") from error
 
     @property
@@ -55,12 +59,12 @@ class ArraySource(Source):
             file = self._files[field]
             try:
                 # A `.npy` is mapped; it may be larger than the memory.
-                mode = "r" if file.suffix == ".npy" else None
-                content = np.load(file, mode, allow_pickle=False)
-                if mode is None:
-                    with content:
-                        content = content[field]
-            except (OSError, ValueError, EOFError) as error:
+                open_regular(file).close()
+                if file.suffix == ".npy":
+                    content = np.load(file, "r", allow_pickle=False)
+                else:
+                    content = read_npz(file, {field: memory_limit() // 2})[field]
+            except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
                 raise SceneError(
                     f"`{field}` in `{file}` can't be read: {error}. Python objects are"
                     " not read, as that could run a program."

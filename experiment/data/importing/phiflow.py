@@ -1,6 +1,5 @@
 """Scenes of other PhiFlow code: a folder a simulation, an npz a field and frame."""
 
-import json
 import re
 import zipfile
 import zlib
@@ -10,9 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from experiment.data.importing.source import Source
-from experiment.system import SceneError
+from experiment.system import SceneError, read_json, read_npz
 
 _FILE = re.compile(r"(.+)_(\d{6,})\.npz")
+
+
+#: What is read of a frame besides its values, and bytes that each may take.
+_SMALL = dict.fromkeys(
+    (
+        *("field_type", "dim_names", "dim_types"),
+        *("lower", "upper", "bounds_item_names"),
+    ),
+    4096,
+)
 
 
 class PhiFlowSource(Source):
@@ -20,12 +29,17 @@ class PhiFlowSource(Source):
 
     Only plain arrays are read, nothing is unpickled; so the extrapolation, which
     PhiFlow pickles, stays unknown.
+
+    Args:
+        path: The folder.
+        largest: Bytes that a frame may take.
     """
 
     layout = "PhiFlow Scenes"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest: int) -> None:
         super().__init__(path)
+        self._largest = largest
         below = sorted(p for p in path.glob("sim_*") if p.is_dir())
         self._scenes = below or [path]
         self._frames = [_frames(scene) for scene in self._scenes]
@@ -83,7 +97,7 @@ class PhiFlowSource(Source):
     def dt(self) -> float | None:
         """See `Source.dt`; where a Scene has a property of that name."""
         try:
-            properties = json.loads((self._scenes[0] / "description.json").read_text())
+            properties = read_json(self._scenes[0] / "description.json")
         except (OSError, ValueError):
             return None
         dt = properties.get("dt") if isinstance(properties, dict) else None
@@ -92,13 +106,12 @@ class PhiFlowSource(Source):
     def _frame(self, file: Path) -> np.ndarray:
         """A frame `(x, y, ..., vector)`."""
         try:
-            with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
-                data = content["data"]
-                kind = str(content["field_type"])
-                names = [str(name) for name in content["dim_names"]]
-                types = [str(name) for name in content["dim_types"]]
-                lower, upper = content["lower"], content["upper"]
-                axes = [str(name) for name in content["bounds_item_names"]]
+            content = read_npz(file, {"data": self._largest, **_SMALL})
+            data, kind = content["data"], str(content["field_type"])
+            names = [str(name) for name in content["dim_names"]]
+            types = [str(name) for name in content["dim_types"]]
+            lower, upper = content["lower"], content["upper"]
+            axes = [str(name) for name in content["bounds_item_names"]]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise SceneError(f"`{file}` is no frame of PhiFlow: {error}.") from error
         except (zipfile.BadZipFile, zlib.error) as error:

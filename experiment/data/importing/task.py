@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-import os
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from experiment.data.descriptions import (
     scene_path,
     stored_description,
 )
+from experiment.data.hashes import seal_scene
 from experiment.data.importing.arrays import ArraySource
 from experiment.data.importing.checks import check_source, checked_field, unstated
 from experiment.data.importing.phiflow import PhiFlowSource
@@ -21,7 +22,14 @@ from experiment.data.importing.source import Source
 from experiment.data.replacing import replace_scene
 from experiment.data.writing import write_description, write_frame
 from experiment.settings import Settings
-from experiment.system import Progress, SceneError, UserError
+from experiment.system import (
+    Progress,
+    SceneError,
+    UserError,
+    open_regular,
+    partial_path,
+    remove_stale,
+)
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +48,7 @@ def import_data(settings: Settings, progress: Progress) -> int:
         UserError: The folder can't be written.
     """
     path, folder = _source_path(settings), Path(settings.data.data_dir)
-    source = open_source(path)
+    source = open_source(path, largest_frame(settings))
     names = check_source(source, settings)
     count = settings.data.num_simulations
     origin = ImportedFrom(
@@ -59,7 +67,8 @@ def import_data(settings: Settings, progress: Progress) -> int:
                 check_import(scene_path(settings, i), stored, descriptions[i])
     for sentence in unstated(source, settings):
         log.warning("%s", sentence)
-    partial = folder / f".partial-{os.getpid()}"
+    remove_stale(folder)
+    partial = partial_path(folder / "import")
     try:
         partial.mkdir(parents=True)
         with progress.bar("import", count, "simulations") as bar:
@@ -71,6 +80,7 @@ def import_data(settings: Settings, progress: Progress) -> int:
                     for frame, value in enumerate(values):
                         write_frame(scene, field, frame, value, settings)
                 write_description(scene, descriptions[i])
+                seal_scene(scene)
                 bar.step(simulation=i)
         for i in range(count):
             target = scene_path(settings, i)
@@ -89,8 +99,20 @@ def import_data(settings: Settings, progress: Progress) -> int:
     return count
 
 
-def open_source(path: Path) -> Source:
+def largest_frame(settings: Settings) -> int:
+    """Bytes of the largest field's frame on the grid of the settings, in any type."""
+    physical = settings.model.physical
+    cells = math.prod(physical.resolution.values())
+    channels = max(len(names) or 1 for names in physical.fields.values())
+    return cells * channels * 16
+
+
+def open_source(path: Path, largest: int = 2**36) -> Source:
     """The source at a path, by its layout.
+
+    Args:
+        path: A file or a folder.
+        largest: Bytes that a frame in a file of its own may take.
 
     Raises:
         SceneError: There is nothing, or its layout is unknown.
@@ -100,9 +122,9 @@ def open_source(path: Path) -> Source:
     entries = sorted(path.iterdir()) if path.is_dir() else [path]
     endings = {entry.suffix for entry in entries}
     if any(p.is_dir() and p.name.startswith("sim_") for p in entries):
-        return PhiFlowSource(path)
+        return PhiFlowSource(path, largest)
     if path.is_dir() and ".npz" in endings:
-        return PhiFlowSource(path)
+        return PhiFlowSource(path, largest)
     if endings & ({".npy"} if path.is_dir() else {".npz"}):
         return ArraySource(path)
     # h5py takes a while to import.
@@ -124,7 +146,7 @@ def fingerprint(path: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         name = file.name if file == path else str(file.relative_to(path))
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             content = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(f"{name} {content}\n".encode())
     return digest.hexdigest()

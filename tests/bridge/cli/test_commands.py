@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.cli import COMMANDS
 from bridge.ladders import LADDERS
 from tests.helpers import ROOT
 
@@ -65,10 +66,68 @@ def test_any_project_proves_and_switches_its_own_pair(elsewhere: Path) -> None:
     assert "1/1 faults caught; weakest margin: doubled, " in done.stdout
     done = bridge("settings", cwd=elsewhere)
     assert done.returncode == 0 and "1 settings, 0 unequal" in done.stdout
+    assert "1 known to differ, 0 equal" in done.stdout
+    changed = "changed conf/current.yaml\n"
     done = bridge("promote", "new", cwd=elsewhere)
-    assert (done.returncode, done.stdout) == (0, "-  - old\n+  - new\n")
+    assert (done.returncode, done.stdout) == (0, f"{changed}-  - old\n+  - new\n")
     done = bridge("rollback", "new", cwd=elsewhere)
-    assert (done.returncode, done.stdout) == (0, "-  - new\n+  - old\n")
+    assert (done.returncode, done.stdout) == (0, f"{changed}-  - new\n+  - old\n")
+
+
+def test_a_project_without_words_says_how_to_take_them(elsewhere: Path) -> None:
+    done = bridge("verify", "toy", "sum=backwards", cwd=elsewhere)
+    assert done.returncode == 2
+    assert "`sum=backwards`: this project's ladders take no settings" in done.stderr
+    done = bridge("verify", "sum=backwards", cwd=elsewhere)
+    assert done.returncode == 2 and "name a ladder before it" in done.stderr
+    done = bridge("verify", "toy", "--colour", cwd=elsewhere)
+    assert done.returncode == 2 and "`--colour` is no option of `verify`" in done.stderr
+    done = bridge("status", "toy", cwd=elsewhere)
+    assert done.returncode == 2 and "unrecognized arguments: toy" in done.stderr
+
+
+def test_a_run_of_ones_own_from_the_command_line(tmp_path: Path) -> None:
+    """As `run.py` takes it; settings may stand behind options. No evidence."""
+    pair = "tests.own_networks"
+    (tmp_path / "mine.yaml").write_text(
+        "defaults:\n  - burgers\n  - _self_\n"
+        "migration:\n  sources:\n    model:\n"
+        f"      legacy: {pair}:FNO\n      phiml: {pair}:TanhPhimlFNO\n"
+    )
+    before = (ROOT / "evidence" / "step1.json").read_bytes()
+    words = ("--config-dir", str(tmp_path), "--config-name=mine.yaml")
+    done = bridge("verify", "step1", *words, "general.precision=float64")
+    assert done.returncode == 1, done.stderr
+    assert "As a run of: mine.yaml general.precision=float64" in done.stdout
+    shown = " ".join(done.stdout.split())
+    assert "FAIL each layer, teacher-forced [R2]: " in shown
+    assert "blocks.0[" in shown and "<- GELU by tanh" in shown
+    assert done.stdout.count("Each line: verdict, what was compared [rung]") == 1
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert (ROOT / "evidence" / "step1.json").read_bytes() == before
+    refused = bridge("verify", "step1", *words, "migration.sources.model.legacy=null")
+    assert refused.returncode == 2
+    assert "the built-in class would run in its place" in refused.stderr
+
+
+def test_settings_of_a_run_are_folded() -> None:
+    words = ("--config-name=burgers.yaml", "model/synthetic=convnet")
+    done = bridge("settings", "step1", *words)
+    assert done.returncode == 0, done.stderr
+    assert "equal (shown with --all)" in done.stdout and "kernels" not in done.stdout
+    done = bridge("settings", *words, "step1", "--all")
+    assert done.returncode == 2 and "`step1` is no setting" in done.stderr
+    done = bridge("settings", "step1", "--all", *words)
+    assert done.returncode == 0 and "convolution kernels" in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_and_says_what_it_costs(command: str) -> None:
+    details = COMMANDS[command].DETAILS
+    assert f"  python -m bridge {command}" in details
+    for word in ("reads ", "writes ", "takes ", "ends "):
+        assert f"\n{word}" in details
+    assert max(map(len, details.splitlines())) <= 80
 
 
 def test_a_pair_by_its_path_leaves_no_evidence(elsewhere: Path) -> None:

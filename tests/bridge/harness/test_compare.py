@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge.harness import Verdict, compare, exact
+from bridge.harness import Verdict, compare, exact, rms
 
 ONES = np.linspace(-1, 1, 12).reshape(3, 4)
 
@@ -85,3 +85,19 @@ def test_exact_without_a_size() -> None:
     """What differs in NaN alone is unequal, and no size can be given."""
     finding = exact("leaf", ONES * np.nan, ONES)
     assert finding.verdict is Verdict.FAILED and finding.error == np.inf
+
+
+def test_complex_numbers_are_compared_whole() -> None:
+    """A wrong imaginary part alone is a difference of its size."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal(5) + 1j * rng.standard_normal(5)
+    wrong = values + 1e-6j
+    judged = compare("a", wrong, values, values, factor=2, depth=1)
+    assert judged.verdict is Verdict.FAILED
+    np.testing.assert_allclose(judged.error, 1e-6 / rms(values), rtol=1e-6)
+    assert compare("a", values, values, values, factor=2, depth=1).limit < 1e-14
+    assert exact("a", values, values).verdict is Verdict.PASSED
+    np.testing.assert_allclose(exact("a", wrong, values).error, 1e-6, rtol=1e-6)
+    narrow = values.astype(np.complex64)
+    floor = compare("a", narrow, narrow, values, factor=2, depth=1).limit
+    assert 1e-7 < floor < 1e-4

@@ -25,6 +25,9 @@ TABLE = {
 GREEN = [run_ladder(toy.FINE, 1)]
 RED = [run_ladder(toy.BROKEN, 1)]
 
+#: What a promotion says first.
+CHANGED = "changed conf/current.yaml\n"
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -93,7 +96,7 @@ def test_promote_needs_fresh_green_evidence_and_rollback_none(project: Project) 
     with pytest.raises(HarnessError, match="two is not green"):
         promote(project, "step2")
     write_evidence(project, "two", GREEN)
-    assert promote(project, "step2") == "-  - old\n+  - step2"
+    assert promote(project, "step2") == f"{CHANGED}-  - old\n+  - step2"
     assert promote(project, "step2") == "step2 is the default already"
     with pytest.raises(HarnessError, match="no evidence for three"):
         promote(project, "full")
@@ -102,8 +105,8 @@ def test_promote_needs_fresh_green_evidence_and_rollback_none(project: Project) 
     with pytest.raises(HarnessError, match="code changed since one was verified"):
         promote(project, "step2")
     assert rollback(project, "full") == "step2 is the default; full is not in use"
-    assert rollback(project, "step2") == "-  - step2\n+  - step1"
-    assert rollback(project, "step1") == "-  - step1\n+  - old"
+    assert rollback(project, "step2") == f"{CHANGED}-  - step2\n+  - step1"
+    assert rollback(project, "step1") == f"{CHANGED}-  - step1\n+  - old"
     assert current.read_text() == before
     (project.root / "evidence" / "one.json").write_text("{")
     with pytest.raises(HarnessError, match=r"`evidence/one.json` can't be read"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,9 +41,26 @@ def test_rungs_above_a_failure_are_not_run() -> None:
     assert [r.verdict for r in result.rungs] == [Verdict.FAILED, Verdict.NOT_RUN]
     first = result.first_failure
     assert first is not None and first.rung == "T0"
-    assert first.line() == "  T0 FAIL inf of 0.0e+00 (exact) a  <- wrong"
-    assert result.rungs[1].line() == "  T1 not run: a rung below did not pass"
+    assert first.line() == "  FAIL  x [T0]: not equal, a <- wrong"
+    assert result.rungs[1].line() == "  not run  x [T1]: a rung below did not pass"
     assert result.verdict is Verdict.FAILED and exit_code([result]) == 1
+
+
+def test_a_line_says_what_was_compared_before_its_code() -> None:
+    result = run_ladder(ladder([passed("a")]), "case").rungs[0]
+    assert result.line() == "  pass  x [T0]: equal bit by bit"
+    one = np.ones(3)
+    finding = toy.compare(
+        "loss of the roll-out, batch 3", one + 1e-15, one, one, factor=2, depth=4
+    )
+    text = run_ladder(ladder([finding]), "case").rungs[0].line()
+    assert text.splitlines() == [
+        "  pass  x [T0]: 1.1e-15 of 3.6e-15 (floor), loss of the roll-out, batch 3[0]"
+    ]
+    long = replace(finding, where=" ".join(["a long place"] * 12))
+    lines = run_ladder(ladder([long]), "case").rungs[0].line().splitlines()
+    assert len(lines) > 1 and all(len(line) <= 80 for line in lines)
+    assert all(line.startswith(" " * 8) for line in lines[1:])
 
 
 def test_an_exception_is_a_failure_with_its_words() -> None:

@@ -11,7 +11,8 @@ from torch import nn
 from benchmarks.harness.source import code_lines
 from bridge.ladders.cases import CaseName
 from bridge.ladders.reference import Reference
-from bridge.ladders.training_cases import TrainingCase, of_reference, take_steps
+from bridge.ladders.training_cases import TrainingCase
+from bridge.ladders.training_states import of_reference, take_steps
 from tests.helpers import ROOT
 
 LADDERS = ROOT / "bridge" / "ladders"

@@ -8,7 +8,7 @@ import pytest
 
 from experiment.data import generate, open_scene
 from experiment.data.replacing import replace_scene
-from experiment.system import Progress, SceneError
+from experiment.system import Progress, SceneError, exchanging
 from legacy.physics import SceneSimulator
 from tests.helpers import small
 
@@ -98,6 +98,8 @@ def test_a_replaced_scene_comes_back_on_an_error(
             raise OSError("the disk is gone")
         return rename(path, target)
 
+    # As where the system can't exchange two folders.
+    monkeypatch.setattr(exchanging, "_exchanged_at_once", lambda new, old: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(OSError, match="the disk is gone"):
         replace_scene(new, old)

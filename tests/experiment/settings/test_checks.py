@@ -227,3 +227,13 @@ def test_channels_come_in_config_order(tmp_path: Path) -> None:
         experiment="advection",
     )
     assert channel_plan(dynamic_only).network_inputs == (0,)
+
+
+def test_a_key_that_is_no_word_is_named(tmp_path: Path) -> None:
+    """A number, at the top and in a group, as YAML allows."""
+    with pytest.raises(SettingsError, match="`1` is no setting"):
+        check_settings({**to_dict(small(tmp_path)), "1": 2})
+    values = to_dict(small(tmp_path))
+    values["general"]["2 3"] = 2
+    with pytest.raises(SettingsError, match="`general.2 3` is no setting"):
+        check_settings(values)

@@ -30,17 +30,22 @@ def test_what_is_counted() -> None:
     """By hand, for 16^3 cells of 3 components in 32 bits, 8 training simulations.
 
     The U-Net has four convolutions of 16 channels at each of the three upper levels and
-    two at the lowest; each has an input and an output. A step of the physics keeps the
+    two at the lowest; each has an input and an output, and 3^3 weights for each pair of
+    channels, with gradient and two moments. A step of the physics keeps the
     8 corners of a cell, and a difference and a flux along 3 axes in 5 substeps.
     """
     cells, number = 16**3, 4
     widths = 4 * 16 * (1 + 1 / 8 + 1 / 64) + 2 * 16 / 512
     frame = cells * 3 * number
+    weights = 3**3 * (3 * 16 + 13 * 16 * 16)
     made = 0.5 * 8 * 41 * frame
     expected = {
         "a simulation": 8 * cells * 6,
         "training the synthetic model": (
-            2 * number * 8 * 4 * cells * widths + 8 * 5 * frame + made
+            2 * number * 8 * 4 * cells * widths
+            + 8 * 5 * frame
+            + made
+            + 4 * number * weights
         ),
         "training the physical model": (
             32 * 4 * (8 + 5 * 6) * frame + 32 * 5 * frame + made

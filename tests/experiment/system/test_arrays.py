@@ -20,6 +20,8 @@ ARRAYS = {
     "a": np.arange(6.0).reshape(2, 3),
     "count": np.array(7, dtype=np.int64),
     "turned": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+    "complex": np.array([[1 + 2j, -0.5j]]),
+    "complex scalar": np.array(1 - 3j, dtype=np.complex64),
 }
 FACTS = {"epoch": 3, "loss": 0.1 + 0.2}
 
