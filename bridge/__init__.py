@@ -17,14 +17,44 @@ if TYPE_CHECKING:
         to_phiml,
         to_torch,
     )
+    from bridge.migration import (
+        Function,
+        Leaf,
+        Migration,
+        OwnFault,
+        Proof,
+        Side,
+        Symmetry,
+    )
+
+#: Names that each room gives; all others are converters.
+_ROOMS = {
+    "bridge.assemble": ("MixedParts", "build_components"),
+    "bridge.migration": (
+        "Function",
+        "Leaf",
+        "Migration",
+        "OwnFault",
+        "Proof",
+        "Side",
+        "Symmetry",
+    ),
+}
 
 __all__ = [
     "CONVERSIONS",
     "ConversionError",
     "Conversions",
+    "Function",
+    "Leaf",
+    "Migration",
     "MixedParts",
+    "OwnFault",
     "PhimlLoader",
     "PhimlModel",
+    "Proof",
+    "Side",
+    "Symmetry",
     "TorchCompatibleDataLoader",
     "TorchLoader",
     "TorchModel",
@@ -38,6 +68,5 @@ def __getattr__(name: str) -> Any:
     # torch and PhiML take seconds to import; only what needs them waits for them.
     if name not in __all__:
         raise AttributeError(f"module `bridge` has no attribute `{name}`")
-    assembled = name in ("MixedParts", "build_components")
-    module = import_module("bridge.assemble" if assembled else "bridge.convert")
-    return getattr(module, name)
+    room = next((r for r, names in _ROOMS.items() if name in names), "bridge.convert")
+    return getattr(import_module(room), name)

@@ -15,6 +15,7 @@ from typing import Any, cast
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
@@ -24,7 +25,7 @@ from rich.logging import RichHandler
 from bridge.composing import COMPOSITION_ERRORS, HYDRA_ERRORS, composition_message
 from bridge.configuration import refuse_merged
 from experiment.run import console, run_tasks
-from experiment.settings import COMPONENTS, check_settings
+from experiment.settings import COMPONENTS, check_settings, leaves
 from experiment.system import Progress, UserError, keep_freed_memory, resource
 
 # PhiML compiles with torch.jit.trace, which torch 2.13 calls deprecated.
@@ -66,13 +67,26 @@ def _run(config: DictConfig) -> None:
 
 
 def _checked_run(config: DictConfig, progress: Progress) -> None:
-    refuse_merged(config, [str(o) for o in HydraConfig.get().overrides.task])
+    given = [str(o) for o in HydraConfig.get().overrides.task]
+    refuse_merged(config, given)
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    settings = check_settings(values)
+    settings = check_settings(values, given_keys(given))
     # torch takes seconds to import; a wrong setting is answered before.
     from bridge.assemble import build_components
 
     run_tasks(settings, build_components(settings, _reasons()), progress)
+
+
+def given_keys(given: list[str]) -> list[str]:
+    """Keys that overrides give a value; a group that they choose is one of them."""
+    keys: list[str] = []
+    for override in OverridesParser.create().parse_overrides(given):
+        if override.is_delete():
+            continue
+        key, value = str(override.key_or_group).replace("/", "."), override.value()
+        table = isinstance(value, dict)
+        keys += [f"{key}.{name}" for name, _ in leaves(value)] if table else [key]
+    return keys
 
 
 def _reasons() -> dict[str, str]:

@@ -12,7 +12,13 @@ from omegaconf import OmegaConf
 
 from bridge.assemble import MixedParts
 from experiment.run import build_synthetic_training
-from experiment.settings import Architecture, Settings, check_settings
+from experiment.settings import (
+    UNREAD,
+    Architecture,
+    Settings,
+    check_settings,
+    why_unread,
+)
 from experiment.training import SyntheticTraining
 
 ROOT = Path(__file__).parent.parent
@@ -93,9 +99,17 @@ def command(path: Path, *overrides: str) -> list[str]:
     """The command line of a small run below `path`."""
     options = [o for o in overrides if o.startswith("--")]
     values = [o for o in overrides if not o.startswith("--")]
+    modes = [o.partition("=")[2] for o in values if o.startswith("general.mode=")]
+    mode = modes[-1] if modes and modes[-1] in UNREAD else "synthetic"
+    # What the mode doesn't read is refused on a command line.
+    common = [
+        o
+        for o in (*SMALL, *SMALL_UNET)
+        if why_unread(mode, o.partition("=")[0]) is None
+    ]
     return [
         *(sys.executable, "run.py", *options),
-        *(*SMALL, *SMALL_UNET, *folders(path), *values),
+        *(*common, *folders(path), *values),
     ]
 
 

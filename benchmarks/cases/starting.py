@@ -60,11 +60,11 @@ def _first_batch(side: str, folder: Path) -> Subject:
 
 def _switch(side: str, folder: Path) -> Subject:
     """Builds a side, loads the control's checkpoint and takes the first step."""
-    from experiment.training import LAST, load_checkpoint
+    from experiment.training import LAST, checkpoint_folder, load_checkpoint
 
     epoch = (*FEW, "trainer.synthetic.epochs=1")
     begun = simulated_settings(folder, "migration=legacy", *epoch)
-    file = Path(begun.general.checkpoint_dir) / LAST
+    file = checkpoint_folder(begun) / LAST
     if not file.exists():
         build.train(begun)
     settings = settings_of(folder, f"migration={side}", *epoch)

@@ -80,7 +80,7 @@ def _trained(written: Path, folder: Path, *overrides: str) -> tuple[float, float
     )
     settings = settings_of(folder, *overrides, *files)
     build.train(settings)
-    evaluated = build_components(settings).evaluation()
+    evaluated = build_components(settings).evaluation(settings)
     result = evaluate(settings, evaluated.forecasts, evaluated.parameters)
     rows = {row["forecast"]: row["nrmse_mean"] for row in result.summary}
     errors = [p.error_after for p in result.parameters]

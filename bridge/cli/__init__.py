@@ -4,7 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from bridge.cli import bench, promote, rollback, selftest, settings, status, verify
+from bridge.cli import (
+    bench,
+    door,
+    promote,
+    rollback,
+    selftest,
+    settings,
+    status,
+    verify,
+)
 from bridge.harness.errors import HarnessError, load_object
 from bridge.harness.project import Project
 
@@ -22,6 +31,12 @@ COMMANDS = {
 
 def main() -> int:
     """Runs one command; 2 if its arguments or files don't fit."""
+    try:
+        migration = door.migration_in(sys.argv[1:])
+        if migration is not None:
+            return door.run(migration, sys.argv[1:])
+    except HarnessError as error:
+        return _end(error, error.status)
     parser = argparse.ArgumentParser(prog="python -m bridge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     project = Project(Path())

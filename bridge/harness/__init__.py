@@ -4,6 +4,7 @@ Another project gives ladders (`Ladder`) and a table `[tool.bridge]` (`Project`)
 """
 
 from bridge.harness.compare import (
+    CEILINGS,
     Finding,
     Verdict,
     compare,
@@ -32,6 +33,7 @@ from bridge.harness.project import Project
 
 __all__ = [
     "CaseResult",
+    "CEILINGS",
     "Counterfactuals",
     "Fault",
     "Finding",

@@ -87,6 +87,7 @@ def compare(
     again: Sequence[np.ndarray] = (),
     size: float = 0.0,
     computed_in: str | None = None,
+    rounding: float = 0.0,
 ) -> Finding:
     """Judges a candidate's array beside the control's.
 
@@ -104,6 +105,8 @@ def compare(
         scale: What errors are relative to; RMS of the oracle by default.
         again: The control's results with other orders of additions (A/A), for the size
             of its own rounding.
+        rounding: The control's own error in quantities like this one, where one array
+            is too small a sample of it.
         size: Largest magnitude of what the arrays are differences of; such a
             difference is exact to no more than eps times that.
         computed_in: `bfloat16` where an autocast computed in less than the arrays have.
@@ -122,7 +125,8 @@ def compare(
         (8 * eps * float(np.sqrt(depth)), "8 eps sqrt(depth)"),
         (8 * eps * size / scale, "8 eps of the weight"),
     )
-    control_error = max(error_of(c, oracle, scale) for c in (control, *again))
+    errors = [error_of(c, oracle, scale) for c in (control, *again)]
+    control_error = max(rounding, *errors)
     if again and control_error > CEILINGS[dtype]:
         return not_judged(
             where, f"inconclusive: the control is {control_error:.1e} off"

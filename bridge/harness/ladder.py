@@ -63,7 +63,7 @@ class Fault:
 
     Attributes:
         name: The name that the ladder must give it.
-        rung: The rung that must report it.
+        rung: The rung that must report it; any if empty.
         case: The case that it is planted in.
         plant: A context with the fault in it.
         where: What `Finding.where` of the worst comparison must contain.
@@ -228,6 +228,7 @@ def to_rows(results: Sequence[CaseResult]) -> list[dict[str, Any]]:
             "rungs": [
                 {
                     "rung": r.rung,
+                    "compares": r.compares,
                     "verdict": r.verdict.value,
                     "comparisons": r.comparisons,
                     "worst": _to_row(r.worst),

@@ -45,7 +45,7 @@ def caught(fault: Fault, result: CaseResult) -> Caught:
         return Caught(fault, "nothing", False, 0.0)
     worst, margin = failure.worst, failure.worst.margin
     right = (
-        failure.rung == fault.rung
+        fault.rung in ("", failure.rung)
         and fault.name in worst.hint
         and fault.where in worst.where
     )

@@ -6,9 +6,9 @@ from experiment.run.assembly import (
     build_synthetic_training,
     components_of,
     log_components,
-    read_evaluated,
 )
 from experiment.run.folder import RunFolder, console
+from experiment.run.reading import read_evaluated
 from experiment.run.tasks import Components, run_tasks
 
 __all__ = [

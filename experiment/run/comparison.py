@@ -31,6 +31,7 @@ from experiment.training import (
     PHYSICAL,
     SYNTHETIC,
     StopSignal,
+    checkpoint_folder,
     equal_budget,
     pde_steps,
 )
@@ -75,9 +76,9 @@ class ComparisonRun:
             CheckpointError: `trainer.resume` is set and a checkpoint doesn't fit.
             TrainingError: A loss is not finite, or a signal asked to stop.
         """
-        resume = self.settings.trainer.resume
+        resume = bool(self.settings.trainer.resume)
         if not resume:
-            _start_afresh(Path(self.settings.general.checkpoint_dir))
+            _start_afresh(checkpoint_folder(self.settings))
         budget = equal_budget(self.settings)
         log.info(
             "equal budget: %d optimiser steps of the synthetic model in the hybrid"

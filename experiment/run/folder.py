@@ -4,50 +4,65 @@ import json
 import logging
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
 
+from experiment.run.former import SETTINGS, VERSIONS, began
 from experiment.settings import Settings, to_dict
 from experiment.system import UserError, csv_text, versions, write_whole
 
 
 class RunFolder:
-    """One run's folder, `<general.run_dir>/<start>`; `latest` points to the newest
-    that has trained an epoch or come to its end.
+    """One run's folder, `<general.run_dir>/<general.run_name or start>`; `latest`
+    points to the newest that has trained an epoch or come to its end.
 
     It gets `settings.yaml` (resolved), `versions.json` (libraries, Python, machine,
     commit, seed, command line) and `log.txt` at once, `metrics.csv` and
-    `metrics.jsonl` while training, `evaluation/` and `report.html` afterwards.
+    `metrics.jsonl` while training, `evaluation/` and `report.html` afterwards. In a run
+    that is gone on with, the log is continued, and the settings and versions of before
+    go to `earlier/`.
 
     Args:
         settings: The settings of the run.
         above: The run that this one is a part of; it is in `<above>/<name>` then, and
             `latest` points to the whole.
         name: The name of a part.
+        path: The folder, if it is there already.
 
     Raises:
         UserError: The folder can't be made or written.
     """
 
     def __init__(
-        self, settings: Settings, above: "RunFolder | None" = None, name: str = ""
+        self,
+        settings: Settings,
+        above: "RunFolder | None" = None,
+        name: str = "",
+        path: Path | None = None,
     ) -> None:
         self.settings = settings
         self._above = above
-        parent = Path(settings.general.run_dir)
-        self.path = _new_folder(parent) if above is None else above.path / name
+        if above is not None:
+            self.path = above.path / name
+        elif path is not None:
+            self.path = path
+            _move_aside(path)
+        else:
+            general = settings.general
+            self.path = new_folder(Path(general.run_dir), general.run_name)
         write_whole(
-            self.path / "settings.yaml",
-            yaml.safe_dump(to_dict(settings), sort_keys=False),
+            self.path / SETTINGS, yaml.safe_dump(to_dict(settings), sort_keys=False)
         )
         facts = {
+            "began": datetime.now(UTC).isoformat(timespec="microseconds"),
             **versions(),
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",
@@ -56,7 +71,7 @@ class RunFolder:
             "seed": settings.general.seed,
             "command": sys.argv,
         }
-        write_whole(self.path / "versions.json", json.dumps(facts, indent=2) + "\n")
+        write_whole(self.path / VERSIONS, json.dumps(facts, indent=2) + "\n")
         self._scalars = None
         if settings.general.tensorboard:
             from tensorboardX import SummaryWriter
@@ -135,10 +150,18 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def _new_folder(parent: Path) -> Path:
+def new_folder(parent: Path, name: str | None = None) -> Path:
+    """Makes a run's folder, by default named after the time.
+
+    Raises:
+        UserError: It can't be made, or another run has the name.
+    """
     start = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     try:
         parent.mkdir(parents=True, exist_ok=True)
+        if name is not None:
+            (parent / name).mkdir()
+            return parent / name
         path = parent / start
         for attempt in range(1, 10_000):
             try:
@@ -146,6 +169,12 @@ def _new_folder(parent: Path) -> Path:
                 break
             except FileExistsError:
                 path = parent / f"{start}_{attempt}"
+    except FileExistsError as error:
+        raise UserError(
+            f"`general.run_name` is {name}, and `{parent / str(name)}` is there"
+            " already. Go on with that run (`trainer.resume=auto`), or choose another"
+            " name."
+        ) from error
     except OSError as error:
         raise UserError(
             f"can't make a run folder in `general.run_dir` = `{parent}`:"
@@ -154,7 +183,22 @@ def _new_folder(parent: Path) -> Path:
     return path
 
 
+def _move_aside(path: Path) -> None:
+    """Keeps what an earlier process wrote once, for what this one writes."""
+    there = [path / name for name in (SETTINGS, VERSIONS) if (path / name).exists()]
+    if there:
+        stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
+        aside = path / "earlier" / stamp
+        aside.mkdir(parents=True)
+        for file in there:
+            # Copied, so that a run has settings at any moment.
+            shutil.copy2(file, aside / file.name)
+
+
 def _point_latest(parent: Path, path: Path) -> None:
+    # Of two runs at a time, the one that began later, not the one that wrote last.
+    if began(parent / "latest") > began(path):
+        return
     link = parent / f".latest-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(path.name)

@@ -10,6 +10,7 @@ from experiment.training import (
     PHYSICAL,
     SYNTHETIC,
     check_resumable,
+    checkpoint_folder,
     checkpoint_path,
     equal_budget,
     load_checkpoint,
@@ -123,7 +124,7 @@ def with_data(settings: Settings, seed: int) -> Settings:
 def _settings(settings: Settings, kind: str, seed: int) -> Settings:
     budget, trainer = equal_budget(settings), settings.trainer
     settings = with_data(settings, seed)
-    folder = Path(settings.general.checkpoint_dir) / COMPARISON
+    folder = checkpoint_folder(settings) / COMPARISON
     run = SubRun(kind, seed, settings)
     general = replace(
         settings.general,

@@ -8,8 +8,9 @@ from experiment.settings.masks import (
     window_starts,
     without_observations,
 )
-from experiment.settings.messages import key_hint
+from experiment.settings.messages import key_hint, leaves
 from experiment.settings.registry import ARCHITECTURES, COMPONENTS, SIDES, Component
+from experiment.settings.run_checks import IF_THERE, LAST_RUN, is_trained
 from experiment.settings.schema import Architecture, Settings
 from experiment.settings.sources import (
     build,
@@ -21,6 +22,7 @@ from experiment.settings.sources import (
     require_methods,
     source_of,
 )
+from experiment.settings.unread import UNREAD, why_unread
 from experiment.settings.values import (
     differences,
     parameter_ranges,
@@ -32,7 +34,10 @@ from experiment.settings.values import (
 __all__ = [
     "ARCHITECTURES",
     "COMPONENTS",
+    "IF_THERE",
+    "LAST_RUN",
     "SIDES",
+    "UNREAD",
     "Architecture",
     "Component",
     "Settings",
@@ -41,7 +46,9 @@ __all__ = [
     "check_sources",
     "differences",
     "implementation",
+    "is_trained",
     "key_hint",
+    "leaves",
     "load_class",
     "observed_cells",
     "observed_frames",
@@ -56,6 +63,7 @@ __all__ = [
     "source_of",
     "to_dict",
     "whole_blocks",
+    "why_unread",
     "window_starts",
     "without_observations",
 ]

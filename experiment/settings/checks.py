@@ -1,7 +1,7 @@
 """Checks settings: nested dicts become checked, frozen settings, or one message."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,19 +23,25 @@ from experiment.settings.model_checks import (
 )
 from experiment.settings.plain import refuse_unserialisable
 from experiment.settings.references import impossible_reference
+from experiment.settings.run_checks import impossible_run
 from experiment.settings.schema import Settings
 from experiment.settings.training_checks import impossible_training
+from experiment.settings.unread import given_in_vain
 from experiment.settings.values import ADAPTER
 from experiment.system import SettingsError, spelling_hint
 
 
-def check_settings(values: Mapping[str, Any]) -> Settings:
+def check_settings(values: Mapping[str, Any], given: Collection[str] = ()) -> Settings:
     """Makes `Settings` from nested dicts, lists and scalars.
+
+    Args:
+        values: A value for every key.
+        given: Keys that the command line gives; a run must read them.
 
     Raises:
         SettingsError: One message that names every unknown key (with the nearest
-            spelling), wrong type and impossible value, with what was got and what is
-            allowed.
+            spelling), wrong type, impossible value and key that was given in vain,
+            with what was got and what is allowed.
     """
     refuse_unserialisable(values)
     try:
@@ -43,7 +49,7 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
         settings = ADAPTER.validate_json(json.dumps(values))
     except ValidationError as error:
         raise SettingsError(message(error, values)) from error
-    problems = [*_impossible(settings)]
+    problems = [*_impossible(settings), *given_in_vain(settings, given)]
     if problems:
         raise SettingsError(listed(problems))
     return settings
@@ -92,6 +98,7 @@ def _impossible(settings: Settings) -> Iterator[str]:
     yield from impossible_architecture(settings)
     yield from impossible_comparison(settings)
     yield from impossible_reference(settings)
+    yield from impossible_run(settings)
 
 
 def _impossible_parameters(settings: Settings) -> Iterator[str]:

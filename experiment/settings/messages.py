@@ -17,6 +17,7 @@ _LISTED = 30
 
 
 def leaves(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key with its value, tables within tables by keys with dots."""
     for name, value in values.items():
         key = f"{above}{name}"
         if isinstance(value, Mapping):

@@ -40,6 +40,8 @@ def impossible_switches(settings: Settings) -> Iterator[str]:
 
 def impossible_architecture(settings: Settings) -> Iterator[str]:
     """A network's settings that are missing, unread, or don't fit the grid."""
+    if settings.general.mode == "physical":
+        return  # No network has to fit the grid.
     architecture = settings.model.synthetic.architecture
     if own_network(settings):
         # It reads what it likes.

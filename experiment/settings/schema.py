@@ -30,6 +30,21 @@ def _amp_word(value: Any) -> Any:
     return "off" if value is False else value
 
 
+def _number_as_word(value: Any) -> Any:
+    # Hydra reads a run's name such as 4711, a job's number, as an integer.
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _resume_word(value: Any) -> Any:
+    value = _number_as_word(value)
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip()):
+        return value
+    raise ValueError("true, false, last, auto, or the name or folder of a run")
+
+
+#: The name or the folder of a run.
+Run = Annotated[str, BeforeValidator(_number_as_word)]
 Words = tuple[Name, ...]
 Indices = tuple[Index, ...]
 #: Channels of a layer.
@@ -48,8 +63,10 @@ class General:
     experiment_name: Name
     mode: Literal["synthetic", "physical", "hybrid", "compare", "evaluate"]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
-    checkpoint_dir: PathText
     run_dir: PathText
+    run_name: Annotated[Name, BeforeValidator(_number_as_word)] | None
+    checkpoint_dir: PathText | None
+    take_over: bool
     seed: Seed
     precision: Precision
     device: Literal["cpu", "cuda"]
@@ -218,7 +235,8 @@ class Trainer:
     train_sim: Annotated[Indices, Field(min_length=1)]
     val_sim: Indices
     amp: Annotated[Literal["off", "bf16"], BeforeValidator(_amp_word)]
-    resume: bool
+    resume: Annotated[bool | str, BeforeValidator(_resume_word)]
+    extend: bool
     data_access: Literal["both", "real_only", "generated_only"]
     synthetic: SyntheticOptions
     physical: PhysicalOptions
@@ -230,6 +248,7 @@ class Evaluation:
     test_sim: Annotated[Indices, Field(min_length=1)]
     num_frames: Frames
     checkpoint: Literal["last", "best"]
+    run: Run | None
     laplace_rank: Index
     output_dir: PathText | None
 

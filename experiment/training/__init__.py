@@ -11,7 +11,7 @@ from experiment.training.checkpoints import (
     PHYSICAL_LAST,
     SYNTHETIC,
     Checkpoint,
-    check_resumable,
+    checkpoint_folder,
     checkpoint_path,
     load_checkpoint,
     load_for_model,
@@ -41,6 +41,7 @@ from experiment.training.physical import (
     load_parameters,
     physical_settings,
 )
+from experiment.training.resuming import check_resumable
 from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal
@@ -73,6 +74,7 @@ __all__ = [
     "TrainingState",
     "Unbounded",
     "check_resumable",
+    "checkpoint_folder",
     "checkpoint_path",
     "draw_weights",
     "equal_budget",

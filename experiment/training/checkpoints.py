@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from experiment.settings import (
-    Settings,
-    differences,
-    settings_with_content,
-    to_dict,
+from experiment.settings import Settings, differences, to_dict
+from experiment.system import (
+    CheckpointError,
+    SettingsError,
+    TornFile,
+    load_arrays,
+    save_arrays,
 )
-from experiment.system import CheckpointError, TornFile, load_arrays, save_arrays
 from experiment.training.state import TrainingState
 
 LAST = "last.safetensors"
@@ -31,47 +32,12 @@ PHYSICAL_BEST = "physical-best.safetensors"
 KEPT = "before-cycle.safetensors"
 PHYSICAL_KEPT = "physical-before-cycle.safetensors"
 SYNTHETIC, PHYSICAL = "synthetic", "physical"
-_MAY_DIFFER = (
-    "general.experiment_name",
-    "general.mode",
-    "general.tasks",
-    "general.checkpoint_dir",
-    "general.run_dir",
-    "general.device",
-    "general.num_threads",
-    "general.tensorboard",
-    "general.trace",
-    "data.data_dir",
-    "data.num_simulations",
-    "data.num_workers",
-    "data.overwrite",
-    "data.source",
-    "cache.",
-    "trainer.resume",
-    "trainer.synthetic.checkpoint_every",
-    "trainer.physical.rounds",
-    "evaluation.",
-    "compare.",
-    "migration.",
-)
-#: What the other model is trained with, outside a hybrid training.
-_OF_THE_OTHER = {
-    SYNTHETIC: ("trainer.physical.", "trainer.hybrid.", "trainer.data_access"),
-    PHYSICAL: (
-        *("trainer.synthetic.", "trainer.hybrid.", "trainer.data_access"),
-        *("trainer.val_sim", "trainer.batch_size", "trainer.amp", "model.synthetic."),
-    ),
-}
 _MEANING_OF_WEIGHTS = (
     "model.synthetic.",
     "data.fields",
     "data.fields_scheme.",
     "model.physical.name",
 )
-
-
-#: What the file of the sensors holds, in a checkpoint's settings beside its name.
-_SENSORS = "data.observations.space.file_sha256"
 
 
 @dataclass(frozen=True)
@@ -97,6 +63,22 @@ class Checkpoint:
     kind: str = SYNTHETIC
 
 
+def checkpoint_folder(settings: Settings) -> Path:
+    """Where the checkpoints of a run are.
+
+    Raises:
+        SettingsError: `general.checkpoint_dir` is null, which the run itself replaces
+            by a folder of its own.
+    """
+    folder = settings.general.checkpoint_dir
+    if folder is None:
+        raise SettingsError(
+            "`general.checkpoint_dir` is null, and no run has given it a folder;"
+            " expected a path."
+        )
+    return Path(folder)
+
+
 def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
     """Where the `last`, the `best` or the `kept` checkpoint of a model is."""
     files = {
@@ -107,7 +89,7 @@ def checkpoint_path(settings: Settings, kind: str, which: str) -> Path:
         (PHYSICAL, "best"): PHYSICAL_BEST,
         (PHYSICAL, "kept"): PHYSICAL_KEPT,
     }
-    return Path(settings.general.checkpoint_dir) / files[kind, which]
+    return checkpoint_folder(settings) / files[kind, which]
 
 
 def checkpoints_of(folder: Path, kind: str) -> list[Path]:
@@ -210,12 +192,12 @@ def load_for_model(
     problem = first_leaf_that_differs(leaves, checkpoint.weights)
     if problem:
         raise CheckpointError(
-            f"`{path}` is of another architecture: {problem}{_table(unequal)}"
+            f"`{path}` is of another architecture: {problem}{table_of(unequal)}"
         )
     if unequal:
         raise CheckpointError(
             f"the weights of `{path}` were trained for something else:"
-            f"{_table(unequal)}\nGive the settings that it was trained with."
+            f"{table_of(unequal)}\nGive the settings that it was trained with."
         )
     return checkpoint
 
@@ -235,47 +217,6 @@ def first_leaf_not_finite(checkpoint: Checkpoint) -> str | None:
 def _not_finite(array: np.ndarray) -> str:
     bad = np.count_nonzero(~np.isfinite(array))
     return f"{_leaf(array)} has {bad} of {array.size} values NaN or infinite"
-
-
-def check_resumable(path: Path, checkpoint: Checkpoint, settings: Settings) -> None:
-    """Refuses to go on from a checkpoint whose run had other settings.
-
-    Raises:
-        CheckpointError: With a table of the settings that differ; or it holds values
-            that are not finite.
-    """
-    broken = first_leaf_not_finite(checkpoint)
-    if broken is not None:
-        raise CheckpointError(
-            f"`{path}` can't be resumed: {broken}. Take an earlier checkpoint"
-            " (`epoch_*.safetensors`, or one in `earlier/`) in its place, or start a"
-            " new training with `trainer.resume=false`."
-        )
-    ignored = _MAY_DIFFER
-    if settings.general.mode != "hybrid":
-        ignored = (*ignored, *_OF_THE_OTHER[checkpoint.kind])
-    unequal = [
-        row
-        for row in differences(checkpoint.settings, settings_with_content(settings))
-        if not row[0].startswith(ignored)
-    ]
-    content = [row for row in unequal if row[0] == _SENSORS]
-    unequal = [row for row in unequal if row not in content]
-    if unequal:
-        raise CheckpointError(
-            f"`{path}` can't be resumed, its run had other settings:{_table(unequal)}\n"
-            "Give the settings that it began with, or start a new training with"
-            " `trainer.resume=false`."
-        )
-    # A checkpoint of before it was noted says nothing of the content.
-    if any(stored != "<none>" for _, stored, _ in content):
-        raise CheckpointError(
-            f"`{path}` can't be resumed: the file"
-            f" `{settings.data.observations.space.file}`"
-            " (`data.observations.space.file`) has changed since its run began, so"
-            " other cells may be observed. Give the file as it was, or start a new"
-            " training with `trainer.resume=false`."
-        )
 
 
 def first_leaf_that_differs(
@@ -307,7 +248,8 @@ def _leaf(array: np.ndarray) -> str:
     return f"{array.shape} {array.dtype}"
 
 
-def _table(unequal: list[tuple[str, Any, Any]]) -> str:
+def table_of(unequal: list[tuple[str, Any, Any]]) -> str:
+    """Settings that differ, as lines; nothing where none does."""
     if not unequal:
         return ""
     rows = [

@@ -14,6 +14,7 @@ from experiment.training.checkpoints import (
     PHYSICAL,
     SYNTHETIC,
     Checkpoint,
+    checkpoint_folder,
     checkpoint_path,
     checkpoints_of,
     first_leaf_not_finite,
@@ -56,7 +57,7 @@ class TrainingLog:
         self._settings = settings
         self._kind = kind
         self._snapshot = snapshot
-        self._folder = Path(settings.general.checkpoint_dir)
+        self._folder = checkpoint_folder(settings)
         remove_stale(self._folder)
 
     @property
@@ -128,7 +129,8 @@ class TrainingLog:
         """
         raise Stopped(
             f"stopped by {stop.name} after {done}; nothing is lost: go on with"
-            " `trainer.resume=true`.",
+            " `trainer.resume=true`, or with this run's name in the place of true where"
+            " others began since.",
             stop.number,
         )
 

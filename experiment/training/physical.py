@@ -13,12 +13,12 @@ from experiment.system import CheckpointError, Progress, versions
 from experiment.training.checkpoints import (
     PHYSICAL,
     Checkpoint,
-    check_resumable,
     first_leaf_that_differs,
     load_checkpoint,
 )
 from experiment.training.learners import PhysicalLearner, Record
 from experiment.training.log import TrainingLog
+from experiment.training.resuming import check_resumable
 from experiment.training.schedule import rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.stop import StopSignal

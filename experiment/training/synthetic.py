@@ -10,12 +10,7 @@ import numpy as np
 from experiment.data import WindowCounts, observation_plan
 from experiment.settings import Settings, settings_with_content
 from experiment.system import Bar, Progress, TrainingError, versions
-from experiment.training.checkpoints import (
-    SYNTHETIC,
-    Checkpoint,
-    check_resumable,
-    load_for_model,
-)
+from experiment.training.checkpoints import SYNTHETIC, Checkpoint, load_for_model
 from experiment.training.learners import (
     AugmentedLoader,
     LearnerState,
@@ -24,6 +19,7 @@ from experiment.training.learners import (
     SyntheticLearner,
 )
 from experiment.training.log import TrainingLog
+from experiment.training.resuming import check_resumable, resumed_state
 from experiment.training.schedule import next_rate, rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.step_arguments import step_arguments
@@ -86,7 +82,7 @@ class SyntheticTraining:
         path, own = self._log.last, self.learner.state().weights
         checkpoint = load_for_model(path, self.settings, own)
         check_resumable(path, checkpoint, self.settings)
-        self._log.state = checkpoint.state
+        self._log.state = resumed_state(checkpoint, self.settings)
         log.info(
             "resuming `%s` after %d epochs and %d batches",
             *(path, self.state.epoch, self.state.position),
@@ -95,7 +91,7 @@ class SyntheticTraining:
         self.learner.load(
             LearnerState(checkpoint.weights, checkpoint.optimiser, checkpoint.random)
         )
-        self.learner.learning_rate = checkpoint.state.learning_rate
+        self.learner.learning_rate = self.state.learning_rate
 
     def augment(self, trajectories: np.ndarray | None, access: str) -> None:
         """Adds the other model's trajectories to the training windows.

@@ -15,7 +15,7 @@ from experiment.run import RunFolder, build_hybrid_training, run_tasks
 from experiment.run.subruns import sub_runs
 from experiment.settings import Settings
 from experiment.system import CheckpointError, Progress, SettingsError
-from experiment.training import load_checkpoint
+from experiment.training import checkpoint_folder, load_checkpoint
 from tests.helpers import small
 
 _COMPARE = (
@@ -100,7 +100,7 @@ def test_a_part_is_what_the_mode_of_its_own_trains(burgers_folder: Path) -> None
     for name, kind in (("last", "synthetic"), ("physical-last", "physical")):
         file = f"{name}.safetensors"
         first, second = (
-            load_checkpoint(Path(s.general.checkpoint_dir) / file, kind).weights
+            load_checkpoint(checkpoint_folder(s) / file, kind).weights
             for s in (part.settings, own)
         )
         assert first.keys() == second.keys()

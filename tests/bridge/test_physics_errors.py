@@ -192,16 +192,16 @@ def test_what_is_there_is_evaluated(burgers_folder: Path, side: str) -> None:
     evaluate = small(burgers_folder, DOUBLE, on(side), "general.mode=evaluate")
     components = build_components(evaluate)
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
-        components.evaluation()
+        components.evaluation(evaluate)
     learned(burgers_folder, "checkpoints", on(side), "trainer.physical.rounds=1")
-    evaluated = components.evaluation()
+    evaluated = components.evaluation(evaluate)
     assert list(evaluated.forecasts) == [PHYSICAL] == list(evaluated.histories)
     (parameter,) = evaluated.parameters
     assert parameter.name == "viscosity"
     before, after = parameter.error_before, parameter.error_after
     assert before is not None and after is not None and after < before
     curve(burgers_folder, "checkpoints", DOUBLE, "trainer.synthetic.epochs=1")
-    evaluated = components.evaluation()
+    evaluated = components.evaluation(evaluate)
     assert list(evaluated.forecasts) == [SYNTHETIC, PHYSICAL]
     start = np.random.default_rng(0).standard_normal((1, 16, 8, 2))
     for forecast in evaluated.forecasts.values():
@@ -210,7 +210,7 @@ def test_what_is_there_is_evaluated(burgers_folder: Path, side: str) -> None:
         np.testing.assert_array_equal(found[:, 0], start)
     for path in (burgers_folder / "checkpoints").glob("physical-*"):
         path.unlink()
-    evaluated = components.evaluation()
+    evaluated = components.evaluation(evaluate)
     assert list(evaluated.forecasts) == [SYNTHETIC] and not evaluated.parameters
 
 

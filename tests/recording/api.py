@@ -145,6 +145,7 @@ def scene_folder(settings: Settings, simulation: int) -> Path:
 
 def checkpoint_folder(settings: Settings) -> Path:
     """Where checkpoints go."""
+    assert settings.general.checkpoint_dir is not None
     return Path(settings.general.checkpoint_dir)
 
 

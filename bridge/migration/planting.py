@@ -1,0 +1,69 @@
+"""Which faults can be seen at all: those that change the control's numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bridge.migration.arrays import real
+from bridge.migration.defects import Defect
+from bridge.migration.observing import forward, gradients, losses, steps_of
+from bridge.migration.pair import Observe, Pair
+from bridge.migration.seen import undone
+
+#: A change below this is rounding.
+_SEEN = 1e-6
+
+
+def that_matter(pair: Pair, defects: Sequence[Defect]) -> list[Defect]:
+    """The faults that change an output, a loss, a gradient or an update."""
+    looks = _looks(pair)
+    plain = [undone(look(pair, pair.oracle, None), None) for look in looks]
+    kept = []
+    for defect in defects:
+        try:
+            altered = pair.altered(defect)
+            if any(
+                _differ(undone(look(pair, altered, None), None), before)
+                for look, before in zip(looks, plain, strict=True)
+            ):
+                kept.append(defect)
+        except Exception:
+            # The control can't have this fault, so it can't be told from an error.
+            continue
+    return kept
+
+
+def _looks(pair: Pair) -> list[Observe]:
+    looks: list[Observe] = []
+    if pair.migration.applies("R3"):
+        looks.append(forward)
+    if pair.migration.applies("R4"):
+        looks.append(losses)
+    if pair.migration.applies("R5") and pair.oracle.differentiates:
+        looks.append(gradients)
+    if pair.migration.applies("R6"):
+        looks.append(steps_of(1, 3))
+    return looks
+
+
+def _differ(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
+    if left.keys() != right.keys():
+        return True
+    sizes = [np.abs(real(v)).max(initial=0.0) for v in _floats(right)]
+    # What is 0 but for rounding differs from call to call.
+    smallest = 1e-8 * max(sizes, default=0.0)
+    for name, value in right.items():
+        other = left[name]
+        if other.shape != value.shape:
+            return True
+        if value.dtype.kind not in "fc":
+            continue
+        size = max(np.abs(real(value)).max(initial=0.0), smallest)
+        difference = np.abs(real(other) - real(value)).max(initial=0.0)
+        if not difference <= _SEEN * size:
+            return True
+    return False
+
+
+def _floats(values: dict[str, np.ndarray]) -> list[np.ndarray]:
+    return [v for v in values.values() if v.dtype.kind in "fc"]
