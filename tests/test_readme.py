@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from experiment.settings import why_unread
 from tests.helpers import ROOT
 from tests.pages import MARKERS, Block, shell_blocks
 
@@ -44,11 +45,12 @@ _SMALL_NETS = {
 
 
 def small(words: list[str]) -> list[str]:
-    """The overrides that make a run of these words small."""
+    """The overrides that make a run of these words small, of what its mode reads."""
     (name,) = (w.split("=")[1] for w in words if w.startswith("--config-name="))
     given = [w for w in words if "=" in w and not w.startswith("-")]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        model = compose(name, given).model
+        config = compose(name, given)
+    model, mode = config.model, config.general.mode
     cells = [
         f"model.physical.{key}.{axis}={_CELLS[axis] * size}"
         for axis in model.physical.domain
@@ -58,7 +60,8 @@ def small(words: list[str]) -> list[str]:
         f"model.synthetic.architecture.{net}"
         for net in _SMALL_NETS[model.synthetic.name]
     ]
-    return [*_SMALL, *cells, *nets]
+    every = [*_SMALL, *cells, *nets]
+    return [w for w in every if why_unread(mode, w.split("=")[0]) is None]
 
 
 def in_ci(line: str) -> str:
