@@ -202,7 +202,9 @@ def _default(value: Any) -> str:
     return f"`{text.removesuffix('...' + chr(10)).strip()}`"
 
 
-def _allowed(leaf: Mapping[str, Any]) -> str:
+def _allowed(leaf: Mapping[str, Any] | bool) -> str:
+    if not isinstance(leaf, dict) or not leaf.keys() - {"title"}:
+        return "any value"
     if "anyOf" in leaf:
         return " or ".join(_allowed(one) for one in leaf["anyOf"])
     kind = leaf.get("type")

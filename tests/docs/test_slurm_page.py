@@ -19,7 +19,7 @@ def _script(folder: Path) -> Path:
     (text,) = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     sizes = shlex.join(
         [
-            *small(["--config-name=burgers.yaml"]),
+            *small(["--config-name=burgers.yaml", "general.mode=synthetic"]),
             *("general.mode=synthetic", "trainer.synthetic.epochs=150"),
         ]
     )
