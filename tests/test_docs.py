@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from benchmarks.cases import CASES
 from benchmarks.reports.command import COMMAND
-from bridge.cli import COMMANDS
+from bridge.cli import COMMANDS, door
 from bridge.cli.words import words_of
 from bridge.configuration import composed
 from bridge.harness.bench_case import of_profile
@@ -77,7 +77,7 @@ def test_every_bridge_command_exists() -> None:
         if words == ["--help"]:
             continue
         for word in words[0].split("|"):
-            assert word in COMMANDS, f"{page}: {command}"
+            assert word in {**COMMANDS, **door.HELP}, f"{page}: {command}"
         # What `bench` takes is known to its own parser, below.
         if words[0] in ("verify", "settings"):
             _parse(COMMANDS[words[0]], ["all" if "<" in w else w for w in words[1:]])
