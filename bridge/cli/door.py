@@ -1,11 +1,12 @@
 """Every command on a migration of one's own, `bridge COMMAND package.module:object`."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge.harness.errors import HarnessError, load_object
+from bridge.harness.ladder import Ladder
 
 #: What a migration can be asked for, and what each does, reads and writes.
 HELP = {
@@ -37,7 +38,8 @@ def migration_in(arguments: Sequence[str]) -> Any:
     found = load_object(paths[0])
     if hasattr(found, "suggest_mapping"):
         return found
-    if type(found).__name__ in ("Ladder", "BenchCommand", "dict"):
+    # Cases and a command are what `bench` takes.
+    if isinstance(found, Ladder | Mapping) or hasattr(found, "add_arguments"):
         return None
     raise HarnessError(
         f"`{paths[0]}` is a {type(found).__name__}; expected a `bridge.Migration`"

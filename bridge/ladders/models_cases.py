@@ -23,8 +23,9 @@ from bridge.ladders.cases import (
     case_settings,
     switched,
 )
-from bridge.ladders.networks import View, general_views, operations
+from bridge.ladders.networks import View, general_views
 from bridge.ladders.run_cases import RunCase, is_own, limited
+from bridge.migration.torch_wrappers import operations
 from experiment.settings import ARCHITECTURES
 from experiment.training import has_rule
 from legacy import models
@@ -178,7 +179,7 @@ class ModelCase:
     @cached_property
     def operations(self) -> float:
         """Operations in a row of the control, counted."""
-        return operations(self.oracle, self.states.double())
+        return float(operations(self.oracle, self.states.double()))
 
     @property
     def depth(self) -> float:

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 Turn = Callable[[torch.Tensor], torch.Tensor]
 TurnArray = Callable[[np.ndarray], np.ndarray]
@@ -76,32 +75,6 @@ def widened(values: Any) -> Any:
     if values.is_complex():
         return values.to(torch.complex128)
     return values.double() if values.is_floating_point() else values
-
-
-class _Counting(TorchDispatchMode):
-    """Counts the operations of torch that are run inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations = 0
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        self.operations += 1
-        return func(*args, **kwargs or {})
-
-
-def operations(model: nn.Module, state: torch.Tensor) -> float:
-    """Operations in a row of one call of a model, counted.
-
-    Args:
-        model: Maps a state to the next one.
-        state: `(batch, vector, x, ...)`.
-    """
-    with torch.no_grad(), _Counting() as counting:
-        model(state)
-    return float(max(counting.operations, 1))
 
 
 class OtherGelu(TorchFunctionMode):

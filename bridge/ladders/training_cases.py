@@ -13,10 +13,11 @@ import phiml_port.assemble
 from bridge.convert import PhimlLoader
 from bridge.ladders.cases import CaseName, case_settings
 from bridge.ladders.memory_loader import MemoryLoader
-from bridge.ladders.networks import nudge_leaves, operations
+from bridge.ladders.networks import nudge_leaves
 from bridge.ladders.observed import cells_of, with_holes
 from bridge.ladders.reference import Reference
 from bridge.ladders.run_cases import RunCase, is_own, limited
+from bridge.migration.torch_wrappers import operations
 from experiment.data import Observed, channel_plan
 from experiment.settings import Settings
 from experiment.training import (
@@ -236,7 +237,7 @@ class TrainingCase:
         """Operations in a row of one training step."""
         if self.is_own:
             steps = self.settings.trainer.rollout_steps
-            return operations(self.model(), self.windows[:, :, 0]) * 2 * steps
+            return float(operations(self.model(), self.windows[:, :, 0])) * 2 * steps
         convolutions = sum(w.ndim > 2 for w in self.start.values())
         # A large grid's sums, in pairs, are as deep as this besides.
         sums = self.windows[: self.batch, 0, 0].numel() if self.is_short else 2

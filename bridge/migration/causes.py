@@ -7,8 +7,8 @@ import numpy as np
 
 from bridge.harness import Finding, error_of, rms
 from bridge.migration.arrays import real
+from bridge.migration.observing import looked
 from bridge.migration.pair import Observe, Pair
-from bridge.migration.seen import undone
 
 #: What of a difference a cause may leave unexplained.
 _LEFT = 1 / 100
@@ -16,19 +16,29 @@ _LEFT = 1 / 100
 BUDGET = 60.0
 
 
-def cause(pair: Pair, observe: Observe) -> tuple[str, int]:
+def cause(
+    pair: Pair,
+    observe: Observe,
+    candidate: Mapping[str, np.ndarray],
+    oracle: Mapping[str, np.ndarray],
+) -> tuple[str, int]:
     """The faults that give the control the candidate's numbers, all of them.
 
     A fault must explain everything that is looked at, not one array. Where several do,
     all are named.
+
+    Args:
+        pair: The pair.
+        observe: What is looked at.
+        candidate: All that was seen of the candidate.
+        oracle: The same of the oracle.
 
     Returns:
         The names, or nothing, and how many were tried.
     """
     from bridge.migration.defects import catalogue
 
-    base = _floats(undone(observe(pair, pair.oracle, None), None))
-    seen = _floats(undone(observe(pair, pair.candidate, None), None))
+    base, seen = floats(oracle), floats(candidate)
     asked = min(_distance(seen, base, base), 1e6)
     found: list[tuple[float, str]] = []
     tried, end = 0, time.monotonic() + BUDGET
@@ -37,7 +47,7 @@ def cause(pair: Pair, observe: Observe) -> tuple[str, int]:
             break
         try:
             altered = pair.altered(defect)
-            made = _floats(undone(observe(pair, altered, None), None))
+            made = floats(looked(observe, pair, altered))
         except Exception:
             # A fault that the control can't have explains nothing.
             continue
@@ -55,8 +65,9 @@ def cause(pair: Pair, observe: Observe) -> tuple[str, int]:
 def hint_of(
     pair: Pair,
     observe: Observe,
-    candidate: np.ndarray,
-    oracle: np.ndarray,
+    name: str,
+    candidate: Mapping[str, np.ndarray],
+    oracle: Mapping[str, np.ndarray],
     finding: Finding,
 ) -> str:
     """The cause of a difference; where none is found, what was ruled out.
@@ -64,21 +75,24 @@ def hint_of(
     Args:
         pair: The pair.
         observe: What is looked at.
-        candidate: The candidate's first array that is off.
-        oracle: The oracle's.
+        name: The first array that is off.
+        candidate: All that was seen of the candidate.
+        oracle: The same of the oracle.
         finding: How it was judged.
     """
-    if candidate.shape != oracle.shape:
-        return f"shape {candidate.shape}, control {oracle.shape}"
-    if not np.isfinite(real(candidate)).all():
+    actual, reference = candidate[name], oracle[name]
+    if actual.shape != reference.shape:
+        return f"shape {actual.shape}, control {reference.shape}"
+    if not np.isfinite(real(actual)).all():
         return "not finite in the candidate"
-    name, tried = cause(pair, observe)
-    if name:
-        return name
-    return f"unknown; {tried} causes ruled out{_size(finding, candidate, oracle)}"
+    found, tried = cause(pair, observe, candidate, oracle)
+    if found:
+        return found
+    return f"unknown; {tried} causes ruled out{_size(finding, actual, reference)}"
 
 
-def _floats(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def floats(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those that are real or complex, complex ones as real."""
     return {n: real(v) for n, v in values.items() if v.dtype.kind in "fc"}
 
 

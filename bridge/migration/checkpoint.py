@@ -34,9 +34,7 @@ def save(
     arrays = {f"leaf/{n}": v for n, v in mapping.back(subject.leaves()).items()}
     if optimiser is not None:
         for kind, values in subject.moments().items():
-            arrays |= {
-                f"moment/{kind}/{n}": v for n, v in _back(mapping, values).items()
-            }
+            arrays |= {f"moment/{kind}/{n}": v for n, v in mapping.back(values).items()}
     names = {f"{number:05d}.npy": name for number, name in enumerate(arrays)}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -107,7 +105,7 @@ def load(
             moments.setdefault(kind, {})[leaf] = value
     if not moments:
         raise HarnessError(f"`{path}` has no moments; it was saved without `optimiser`")
-    own = {k: _out(mapping, v) for k, v in moments.items()}
+    own = {k: mapping.out(v) for k, v in moments.items()}
     subject.load_moments(own)  # type: ignore[attr-defined]
 
 
@@ -152,15 +150,3 @@ def _subject(
     control = make_subject(migration.control, migration.control.build(), terms, None)
     shapes = {n: v.shape for n, v in control.leaves().items()}
     return subject, leaf_map(said.rename, shapes, subject.leaves())
-
-
-def _back(mapping: LeafMap, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Moments under the control's names; step counts have no axes to move."""
-    names = {leaf.name: n for n, leaf in mapping.leaves.items()}
-    counts = {names.get(n, n): v for n, v in values.items() if not v.ndim}
-    return counts | mapping.back({n: v for n, v in values.items() if v.ndim})
-
-
-def _out(mapping: LeafMap, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    counts = {mapping.leaves[n].name: v for n, v in values.items() if not v.ndim}
-    return counts | mapping.out({n: v for n, v in values.items() if v.ndim})

@@ -20,8 +20,8 @@ from bridge.harness import (
 )
 from bridge.migration.arrays import real
 from bridge.migration.causes import cause, hint_of
+from bridge.migration.observing import looked
 from bridge.migration.pair import Observe, Pair
-from bridge.migration.seen import undone
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ class Limits:
 def judged(pair: Pair, observe: Observe, limits: Limits) -> Findings:
     """Compares all that is looked at; names the cause of the first that is off."""
     try:
-        control = undone(observe(pair, pair.control, None), None)
+        control = looked(observe, pair, pair.control)
     except Exception as error:
         yield not_judged("control", f"the control raised {_words(error)}")
         return
-    candidate = undone(observe(pair, pair.candidate, None), None)
-    oracle = undone(observe(pair, pair.oracle, None), None)
-    again = [undone(observe(pair, pair.control, s), s) for s in pair.symmetries]
+    candidate = looked(observe, pair, pair.candidate)
+    oracle = looked(observe, pair, pair.oracle)
+    again = [looked(observe, pair, pair.control, s) for s in pair.symmetries]
     lost = [n for n in control if n not in candidate]
     lost += [n for n in candidate if n not in control]
     if lost:
-        hint = cause(pair, observe)[0] or (
+        hint = cause(pair, observe, candidate, oracle)[0] or (
             "missing in the candidate" if lost[0] in control else "only the candidate's"
         )
         yield failed(lost[0], "structure", hint)
@@ -75,7 +75,7 @@ def judged(pair: Pair, observe: Observe, limits: Limits) -> Findings:
             rounding.get(name.partition(" of ")[0], 0.0),
         )
         if finding.verdict is Verdict.FAILED and not finding.hint and not known:
-            hint = hint_of(pair, observe, candidate[name], oracle[name], finding)
+            hint = hint_of(pair, observe, name, candidate, oracle, finding)
             finding, known = replace(finding, hint=hint), True
         yield finding
 

@@ -10,7 +10,7 @@ from torch import nn
 from bridge.harness import Findings, Verdict, compare, failed, passed
 from bridge.migration.arrays import flatten, is_torch, mapped, real, to_numpy
 from bridge.migration.causes import cause
-from bridge.migration.observing import forward
+from bridge.migration.observing import forward, looked
 from bridge.migration.pair import Pair
 from bridge.migration.torch_modules import TorchSubject
 
@@ -69,7 +69,9 @@ def layers_rung(pair: Pair) -> Findings:
             )
             if finding.verdict is Verdict.FAILED and not finding.hint:
                 kinds = f"{type(layers[name]).__name__}, {type(twin).__name__}"
-                hint = cause(pair, forward)[0] or f"this layer differs ({kinds})"
+                seen = (looked(forward, pair, s) for s in (candidate, oracle))
+                name = cause(pair, forward, *seen)[0]
+                hint = name or f"this layer differs ({kinds})"
                 yield replace(finding, hint=hint)
                 return
             yield finding

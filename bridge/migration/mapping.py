@@ -56,10 +56,14 @@ class LeafMap:
     def out(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The control's arrays under the other side's names."""
         return {
-            self.leaves[n].name: self.leaves[n].out(v)
+            self.leaves[n].name: v if self._counts(n, v) else self.leaves[n].out(v)
             for n, v in values.items()
             if n in self.leaves
         }
+
+    def _counts(self, name: str, value: np.ndarray) -> bool:
+        """Whether it is a number of a leaf, such as Adam's steps: it has no axes."""
+        return not value.ndim and bool(self.shapes[name])
 
     def back(self, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The other side's arrays under the control's names; unmapped keep theirs."""
@@ -72,7 +76,8 @@ class LeafMap:
                 continue
             leaf, shape = self.leaves[name], self.shapes[name]
             fits = value.size == int(np.prod(shape, dtype=int))
-            result[name] = leaf.back(value, shape) if fits else value
+            moves = fits and not self._counts(name, value)
+            result[name] = leaf.back(value, shape) if moves else value
         return result
 
     def check(self) -> None:

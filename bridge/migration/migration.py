@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from bridge.harness import (
     Fault,
@@ -15,6 +15,7 @@ from bridge.harness import (
 )
 from bridge.harness.selftest import Caught
 from bridge.migration import choice
+from bridge.migration.choice import SideName
 from bridge.migration.defects import Defect, catalogue
 from bridge.migration.faults import Case, OwnFault
 from bridge.migration.mapping import Leaf
@@ -23,10 +24,6 @@ from bridge.migration.proof import Proof
 from bridge.migration.rungs import rungs_of
 from bridge.migration.seen import best
 from bridge.migration.sides import SYMMETRIES, Side, Symmetry
-
-SideName = Literal["control", "candidate"]
-#: The sides of every migration.
-SIDES: tuple[SideName, ...] = ("control", "candidate")
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ class Migration:
 
         pair = Pair(self, best(self.precisions))
         pair.build()
-        chosen = that_matter(pair, [*catalogue(pair)])
+        chosen = that_matter(pair, catalogue(pair))
         return [
             Fault(d.name, "", Case(best(self.precisions)), self._planter(d))
             for d in chosen

@@ -1,18 +1,27 @@
 """What is looked at on a side, each quantity by name, in the order of execution."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 from bridge.harness import rms
 from bridge.migration.arrays import flatten, real, to_numpy
 from bridge.migration.pair import Observe, Pair
-from bridge.migration.seen import Seen
+from bridge.migration.seen import Seen, undone
 from bridge.migration.sides import Symmetry
 from bridge.migration.subject import Subject
 
 #: A leaf whose gradient is this small beside all has the gradient 0 but for rounding.
 _VANISHING = 1e-10
+
+
+def looked(
+    observe: Observe, pair: Pair, subject: Subject, view: Symmetry | None = None
+) -> dict[str, np.ndarray]:
+    """What is seen on a side, as it is without the symmetry that it is seen under."""
+    return undone(observe(pair, subject, view), view)
 
 
 def forward(pair: Pair, subject: Subject, view: Symmetry | None) -> dict[str, Seen]:
@@ -36,24 +45,19 @@ def forward(pair: Pair, subject: Subject, view: Symmetry | None) -> dict[str, Se
     return seen
 
 
-class _threads:
-    """A context with another number of threads, if a symmetry asks for it."""
-
-    def __init__(self, view: Symmetry | None) -> None:
-        self._wanted = view.threads if view is not None else None
-
-    def __enter__(self) -> None:
-
-        torch = sys.modules.get("torch")
-        self._before = torch.get_num_threads() if torch and self._wanted else None
-        if self._before is not None:
-            torch.set_num_threads(self._wanted)  # type: ignore[union-attr]
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            import torch
-
-            torch.set_num_threads(self._before)
+@contextmanager
+def _threads(view: Symmetry | None) -> Iterator[None]:
+    """Another number of threads, if a symmetry asks for it."""
+    torch = sys.modules.get("torch")
+    if torch is None or view is None or view.threads is None:
+        yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(view.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def losses(pair: Pair, subject: Subject, view: Symmetry | None) -> dict[str, Seen]:

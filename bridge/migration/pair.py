@@ -3,21 +3,20 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bridge.harness import CEILINGS, HarnessError, error_of, rms
 from bridge.migration.arrays import as_tuple, cast, flatten, real, to_numpy
-from bridge.migration.seen import SEED, Seen, best, seed, undone, varied
+from bridge.migration.seen import SEED, Seen, best, seed, varied
 from bridge.migration.sides import Side, Symmetry
 from bridge.migration.subject import Subject, Terms, make_subject, mapping_of
 
 if TYPE_CHECKING:
     from bridge.migration.defects import Defect
     from bridge.migration.migration import Migration
-
 
 #: What is looked at on a side, by name, in the order in which it is computed.
 Observe = Callable[["Pair", Subject, Symmetry | None], Mapping[str, Seen]]
@@ -28,8 +27,7 @@ class SideError(Exception):
 
     def __init__(self, side: str, message: str, lacking: bool = False) -> None:
         super().__init__(message)
-        self.side = side
-        self.lacking = lacking
+        self.side, self.lacking = side, lacking
 
 
 class Pair:
@@ -153,7 +151,9 @@ class Pair:
 
             assert isinstance(self.control, TorchSubject)
             try:
-                depth = operations(self.control, self.batch(1)[0])
+                call, plain = self.control.side.call, self.control.plain
+                given = [self.control.tensor(v) for v in self.batch(1)[0]]
+                depth = operations(partial(call, plain) if call else plain, *given)
             except Exception as error:
                 self.notes.append(f"operations were not counted: {error}")
         return float(depth)
@@ -182,10 +182,10 @@ class Pair:
         return kept
 
     def _off(self, symmetry: Symmetry) -> float:
-        from bridge.migration.observing import forward
+        from bridge.migration.observing import forward, looked
 
         plain = forward(self, self.control, None)
-        changed = undone(forward(self, self.control, symmetry), symmetry)
+        changed = looked(forward, self, self.control, symmetry)
         return max(
             (
                 error_of(real(changed[n]), real(s.value), rms(real(s.value)) or 1.0)

@@ -1,29 +1,29 @@
 """Which faults can be seen at all: those that change the control's numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from bridge.migration.arrays import real
+from bridge.migration.causes import floats
 from bridge.migration.defects import Defect
-from bridge.migration.observing import forward, gradients, losses, steps_of
+from bridge.migration.observing import forward, gradients, looked, losses, steps_of
 from bridge.migration.pair import Observe, Pair
-from bridge.migration.seen import undone
 
 #: A change below this is rounding.
 _SEEN = 1e-6
 
 
-def that_matter(pair: Pair, defects: Sequence[Defect]) -> list[Defect]:
+def that_matter(pair: Pair, defects: Iterable[Defect]) -> list[Defect]:
     """The faults that change an output, a loss, a gradient or an update."""
     looks = _looks(pair)
-    plain = [undone(look(pair, pair.oracle, None), None) for look in looks]
+    plain = [looked(look, pair, pair.oracle) for look in looks]
     kept = []
     for defect in defects:
         try:
             altered = pair.altered(defect)
             if any(
-                _differ(undone(look(pair, altered, None), None), before)
+                _differ(looked(look, pair, altered), before)
                 for look, before in zip(looks, plain, strict=True)
             ):
                 kept.append(defect)
@@ -49,7 +49,7 @@ def _looks(pair: Pair) -> list[Observe]:
 def _differ(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
     if left.keys() != right.keys():
         return True
-    sizes = [np.abs(real(v)).max(initial=0.0) for v in _floats(right)]
+    sizes = [np.abs(v).max(initial=0.0) for v in floats(right).values()]
     # What is 0 but for rounding differs from call to call.
     smallest = 1e-8 * max(sizes, default=0.0)
     for name, value in right.items():
@@ -63,7 +63,3 @@ def _differ(left: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> bool:
         if not difference <= _SEEN * size:
             return True
     return False
-
-
-def _floats(values: dict[str, np.ndarray]) -> list[np.ndarray]:
-    return [v for v in values.values() if v.dtype.kind in "fc"]

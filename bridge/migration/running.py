@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.harness import CaseResult, HarnessError, run_ladder
-from bridge.harness.selftest import Caught, caught
+from bridge.harness.selftest import Caught, plant
 from bridge.migration.proof import Proof, code_hashes, make_proof
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def selftest(
     for fault in migration.ladder.faults():
         if faults is not None and not any(f in fault.name for f in faults):
             continue
-        with fault.plant():
-            results.append(caught(fault, run_ladder(migration.ladder, fault.case)))
+        results.append(plant(migration.ladder, fault))
         report(results[-1].lines())
     found = sum(r.caught for r in results)
     report(f"{found}/{len(results)} faults caught by name")

@@ -1,11 +1,11 @@
 """What is inside of a torch module, and modules of what is none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from bridge.migration.arrays import as_tuple
 from bridge.migration.sides import Function
@@ -68,24 +68,22 @@ def flatten_phiml(value: Any) -> dict[str, Any]:
     return {str(k): v for k, v in enumerate(as_tuple(value))}
 
 
-def operations(subject: Any, inputs: Sequence[np.ndarray]) -> int:
-    """How many operations of torch a forward of the plain module takes."""
-    from torch.utils._python_dispatch import TorchDispatchMode
+class _Counting(TorchDispatchMode):
+    """Counts the operations of torch that are run inside."""
 
-    class Counter(TorchDispatchMode):
-        count = 0
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
 
-        def __torch_dispatch__(
-            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-        ) -> Any:
-            Counter.count += 1
-            return func(*args, **(kwargs or {}))
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.operations += 1
+        return func(*args, **kwargs or {})
 
-    given = [subject.tensor(v) for v in inputs]
-    with torch.no_grad(), Counter():
-        call = subject.side.call
-        if call is not None:
-            call(subject.plain, *given)
-        else:
-            subject.plain(*given)
-    return max(1, Counter.count)
+
+def operations(call: Callable[..., Any], *inputs: Any) -> int:
+    """Operations of torch in a row of one call, counted."""
+    with torch.no_grad(), _Counting() as counting:
+        call(*inputs)
+    return max(counting.operations, 1)

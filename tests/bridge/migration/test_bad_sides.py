@@ -1,6 +1,5 @@
 """What may be wrong with a side before a number is compared."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,7 @@ from torch import nn
 
 from bridge import Side
 from bridge.harness import HarnessError
-from tests.bridge.migration.nets import Net, pair, worst
-
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def quiet(line: str) -> None:
-    """Reports nothing."""
+from tests.bridge.migration.nets import Net, pair, quiet, worst
 
 
 def found(*sides: Any, **fields: Any) -> tuple[int, str, str]:

@@ -1,7 +1,6 @@
 """Equal pairs pass, whatever they are made of; each fault is found by name."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,17 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from bridge import Function, Side, Symmetry
-from tests.bridge.migration.nets import Net, pair, worst
-
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def quiet(line: str) -> None:
-    """Reports nothing."""
+from bridge import Function, Leaf, Side, Symmetry
+from tests.bridge.migration.nets import Net, pair, quiet, worst
 
 
 def test_equal_modules_pass_every_rung() -> None:
@@ -187,19 +177,20 @@ def mean_square(y: Any, t: Any) -> Any:
     return ((y - t) ** 2).mean()
 
 
-def test_numpy_beside_torch_with_a_mapping_and_no_gradients() -> None:
-    from bridge import Leaf
-
+def numpy_beside(candidate: Any) -> Any:
+    """The network in NumPy beside one in torch, whose leaves have other names."""
     rename = {"w": Leaf("layer.weight", (1, 0)), "b": "layer.bias"}
-    migration = pair(
+    return pair(
         numpy_side,
-        Side(Linear, rename=rename),
+        Side(candidate, rename=rename),
         batch=rows,
         loss=mean_square,
         optimiser=None,
     )
 
-    proof = migration.verify(report=quiet)
+
+def test_numpy_beside_torch_with_a_mapping_and_no_gradients() -> None:
+    proof = numpy_beside(Linear).verify(report=quiet)
 
     assert worst(proof) == ("", "", "")
     directions = proof.results[0].rungs[-1]
@@ -207,22 +198,11 @@ def test_numpy_beside_torch_with_a_mapping_and_no_gradients() -> None:
 
 
 def test_a_wrong_gradient_is_seen_by_differences() -> None:
-    from bridge import Leaf
-
     class Cut(Linear):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.tanh(self.layer(x.detach()))
 
-    rename = {"w": Leaf("layer.weight", (1, 0)), "b": "layer.bias"}
-    migration = pair(
-        numpy_side,
-        Side(Cut, rename=rename),
-        batch=rows,
-        loss=mean_square,
-        optimiser=None,
-    )
-
-    assert worst(migration.verify(report=quiet))[0] == "R5"
+    assert worst(numpy_beside(Cut).verify(report=quiet))[0] == "R5"
 
 
 def test_an_object_with_arrays_is_found_and_judged() -> None:
