@@ -44,7 +44,7 @@ wheel-check: $(VENV)/.dev
 lock:
 	$(PYTHON) -m venv --clear .lock
 	.lock/bin/pip install -q --disable-pip-version-check $(TORCH)
-	.lock/bin/pip install -q --disable-pip-version-check '.[dev,examples]'
+	.lock/bin/pip install -q --disable-pip-version-check '.[dev]'
 	sed -n '/^#/p' $(LOCK) > .lock/new
 	.lock/bin/pip freeze --exclude hyco-migration | sed 's/+cpu$$//' >> .lock/new
 	mv .lock/new $(LOCK)

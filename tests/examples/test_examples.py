@@ -37,7 +37,6 @@ def test_examples_are_short() -> None:
 
 
 def test_the_eager_network_of_the_fno_example_equals_itself(tmp_path: Path) -> None:
-    pytest.importorskip("neuralop", reason="the extra `examples` isn't installed")
     (tmp_path / "itself.py").write_text(
         "from dataclasses import replace\n"
         "from examples.fno.migration import Side, eager, m\n"
