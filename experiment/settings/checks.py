@@ -90,8 +90,10 @@ def _impossible(settings: Settings) -> Iterator[str]:
     if not grid:
         coarse = [*impossible_coarsening(settings)]
         yield from coarse or _impossible_parameters(settings)
-        yield from impossible_observations(settings)
-        if not coarse:
+        unseen = [*impossible_observations(settings)]
+        yield from unseen
+        # Of observations that are themselves impossible there is no mask to look at.
+        if not coarse and not unseen:
             yield from impossible_coarse_mask(settings)
     yield from _impossible_simulations(settings)
     yield from impossible_training(settings)

@@ -243,3 +243,10 @@ def test_a_wrong_file_of_sensors_is_refused(
         keys = sensors(tmp_path, name, content)
     with pytest.raises(SettingsError, match=message):
         small(tmp_path, *keys)
+
+
+def test_too_many_cells_on_a_coarse_grid_are_refused(tmp_path: Path) -> None:
+    """A mask that can't be drawn is said, and not looked at."""
+    keys = (f"{SPACE}.kind=random", f"{SPACE}.number=100000", f"{SPACE}.seed=0")
+    with pytest.raises(SettingsError, match=r"space\.number` is 100000"):
+        small(tmp_path, *keys, "trainer.physical.coarsening=2")
