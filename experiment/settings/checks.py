@@ -118,6 +118,21 @@ def _impossible_parameters(settings: Settings) -> Iterator[str]:
         )
 
 
+def _missing_fields(settings: Settings) -> Iterator[str]:
+    """Fields that a step of the PDE reads, and windows would not have."""
+    mode, equation = settings.general.mode, settings.model.physical
+    if mode not in ("physical", "hybrid", "compare"):
+        return
+    for name in equation.fields:
+        if name not in settings.data.fields and name not in equation.parameters:
+            yield (
+                f"`data.fields` lacks `{name}`, from which the physical model of"
+                f" {equation.name} computes the next frame (`general.mode={mode}`); add"
+                f" it there and to `data.fields_scheme`, or use"
+                " `general.mode=synthetic`."
+            )
+
+
 def _impossible_processes(settings: Settings) -> Iterator[str]:
     migration = settings.migration
     on_jax = migration.physics == "phiml" and migration.phiml_backend == "jax"
@@ -166,6 +181,7 @@ def _impossible_fields(settings: Settings) -> Iterator[str]:
         twice = sorted({str(n) for n in names if list(names).count(n) > 1})
         if twice:
             yield f"`{key}` names {', '.join(twice)} more than once."
+    yield from _missing_fields(settings)
     constant = settings.model.physical.constant_fields
     for name in scheme.dynamic:
         if name in constant:

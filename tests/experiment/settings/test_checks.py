@@ -237,3 +237,12 @@ def test_a_key_that_is_no_word_is_named(tmp_path: Path) -> None:
     values["general"]["2 3"] = 2
     with pytest.raises(SettingsError, match="`general.2 3` is no setting"):
         check_settings(values)
+
+
+@pytest.mark.parametrize("mode", ["physical", "hybrid"])
+def test_a_field_that_the_pde_reads_must_be_there(tmp_path: Path, mode: str) -> None:
+    """Both sides died in the first step without it."""
+    keys = ("data.fields=[density]", "data.fields_scheme.static=[]")
+    small(tmp_path, *keys, "general.mode=synthetic", experiment="advection")
+    with pytest.raises(SettingsError, match=r"`data\.fields` lacks `velocity`"):
+        small(tmp_path, *keys, f"general.mode={mode}", experiment="advection")
