@@ -6,6 +6,8 @@ from enum import Enum
 
 import numpy as np
 
+from bridge.harness.proving import TIMES, prove_exact, prove_number
+
 CEILINGS = {"float64": 1e-9, "float32": 1e-4, "bfloat16": 3e-2}
 
 
@@ -111,6 +113,36 @@ def compare(
             difference is exact to no more than eps times that.
         computed_in: `bfloat16` where an autocast computed in less than the arrays have.
     """
+
+    def judge(values: np.ndarray) -> Finding:
+        return _judged(
+            *(where, values, control, oracle, factor, depth),
+            *(scale, again, size, computed_in, rounding),
+        )
+
+    finding = judge(candidate)
+    if finding.verdict is Verdict.PASSED:
+        unit = rms(oracle) if scale is None else scale
+        step = TIMES * finding.limit * unit
+        prove_number(
+            where, candidate, step, lambda v: judge(v).verdict is Verdict.FAILED
+        )
+    return finding
+
+
+def _judged(
+    where: str,
+    candidate: np.ndarray,
+    control: np.ndarray,
+    oracle: np.ndarray,
+    factor: float,
+    depth: float,
+    scale: float | None,
+    again: Sequence[np.ndarray],
+    size: float,
+    computed_in: str | None,
+    rounding: float,
+) -> Finding:
     unfit = _structure(where, candidate, control, oracle)
     if unfit is not None:
         return unfit
@@ -173,6 +205,17 @@ def _wide(values: np.ndarray) -> np.ndarray:
 
 def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
     """Judges two arrays that must be bitwise equal (0 ULP)."""
+    finding = _exactly(where, candidate, control)
+    if finding.verdict is Verdict.PASSED:
+        prove_exact(
+            where,
+            candidate,
+            lambda v: _exactly(where, v, control).verdict is Verdict.FAILED,
+        )
+    return finding
+
+
+def _exactly(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
     if candidate.shape != control.shape or candidate.dtype != control.dtype:
         hint = (
             f"{candidate.shape} {candidate.dtype}, control {control.shape}"
@@ -181,6 +224,8 @@ def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
         return failed(where, "exact", hint)
     if candidate.tobytes() == control.tobytes():
         return passed(where)
+    if candidate.dtype.kind not in "biufc":
+        return failed(where, "exact", f"{candidate.tolist()}, not {control.tolist()}")
     with np.errstate(all="ignore"):
         difference = np.abs(_wide(candidate) - _wide(control))
     # What differs in NaN or in the sign of zero alone has no size.

@@ -1,75 +1,13 @@
-"""Evidence: the result of a verification, for which code, settings and libraries."""
+"""Whether there is evidence enough: cards that are green, whole and fresh."""
 
-import hashlib
-import json
-import re
-from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any
 
-from bridge.harness.errors import write_file
-from bridge.harness.ladder import CaseResult, exit_code
+from bridge.harness import comparisons
+from bridge.harness.cards import TESTED, fingerprints, installed_versions, read_card
+from bridge.harness.errors import HarnessError
+from bridge.harness.ladder import Verdict
 from bridge.harness.project import Project
-
-_SUFFIXES = (".py", ".yaml")
-
-
-def fingerprints(project: Project) -> dict[str, str]:
-    """A hash of everything that a verification reads, and of the pinned versions.
-
-    Not of the file that `promote` writes, or each promotion would make stale what it
-    stands on; a case chooses all its sides itself.
-    """
-    default = project.default_file
-    hashes = {
-        name: _hash(project.root, name, default) for name in project.setting("reads")
-    }
-    pins = json.dumps(list(project.pins)).encode()
-    return hashes | {"versions in pyproject.toml": _short(hashlib.sha256(pins))}
-
-
-def _hash(root: Path, name: str, without: Path) -> str:
-    path = root / name
-    files = [path] if path.is_file() else sorted(path.rglob("*"))
-    digest = hashlib.sha256()
-    for file in files:
-        if file.suffix in _SUFFIXES and file != without:
-            digest.update(str(file.relative_to(root)).encode())
-            digest.update(file.read_bytes())
-    return _short(digest)
-
-
-def _short(digest: "hashlib._Hash") -> str:
-    return digest.hexdigest()[:16]
-
-
-def installed_versions(project: Project) -> dict[str, str]:
-    """The installed version of every pinned library."""
-    versions = {}
-    for pin in project.pins:
-        library = re.split(r"[\[=<>~! ]", pin)[0]
-        try:
-            versions[library] = version(library)
-        except PackageNotFoundError:
-            versions[library] = "not installed"
-    return versions
-
-
-def write_evidence(project: Project, name: str, results: Sequence[CaseResult]) -> Path:
-    """Writes the results of a ladder; small enough to be committed."""
-    content = {
-        "step": name,
-        "exit_code": exit_code(results),
-        "fingerprints": fingerprints(project),
-        "versions": installed_versions(project),
-        "cases": [
-            {"case": r.case, "verdict": r.verdict.value, "rungs": len(r.rungs)}
-            for r in results
-        ],
-    }
-    path = project.evidence / f"{name}.json"
-    write_file(path, json.dumps(content, indent=2) + "\n")
-    return path
 
 
 def promotion_blockers(project: Project, name: str) -> list[str]:
@@ -77,16 +15,52 @@ def promotion_blockers(project: Project, name: str) -> list[str]:
     path = project.evidence / f"{name}.json"
     command = f"run `python -m bridge verify {name}`"
     try:
-        stored = json.loads(path.read_text())
-        hashes, code = stored["fingerprints"], stored["exit_code"]
-        libraries = stored["versions"]
+        card = read_card(project, path, name)
     except FileNotFoundError:
         return [f"there is no evidence for {name}: {command}"]
-    except (ValueError, KeyError, TypeError):
-        return [f"`evidence/{name}.json` can't be read: {command}"]
+    except HarnessError as error:
+        return [str(error)]
     blockers = []
-    if code != 0:
-        blockers.append(f"the evidence for {name} is not green (exit code {code})")
+    red = [c["case"] for c in card["cases"] if not _is_green(c)]
+    if card["exit_code"] != 0 or red or not card["cases"]:
+        which = f": {', '.join(map(str, red[:3]))}" if red else ""
+        blockers.append(
+            f"the evidence for {name} is not green (exit code {card['exit_code']},"
+            f" {len(card['cases'])} cases){which}"
+        )
+    wanted = (comparisons.kept(project, name) or {}).get("cases", [])
+    gone = sorted(set(wanted) - {c["case"] for c in card["cases"]})
+    if gone:
+        blockers.append(f"the evidence for {name} lacks {', '.join(gone[:3])}")
+    return blockers + _stale(project, card, name, command)
+
+
+def selftest_blockers(project: Project, name: str) -> list[str]:
+    """Why the self-test of a ladder is not enough, a sentence each."""
+    path = project.evidence / f"{name}.selftest.json"
+    command = f"run `python -m bridge selftest {name}`"
+    try:
+        card = read_card(project, path, name, TESTED)
+    except FileNotFoundError:
+        return [f"there is no self-test of {name}: {command}"]
+    except HarnessError as error:
+        return [str(error)]
+    missed = [fault for fault, caught in card["faults"].items() if caught is not True]
+    blockers = []
+    if missed or card["false alarms"] != 0:
+        blockers.append(
+            f"the self-test of {name} missed {len(missed)} faults and gave"
+            f" {card['false alarms']} false alarms: {command}"
+        )
+    return blockers + _stale(project, card, name, command)
+
+
+def _stale(
+    project: Project, card: Mapping[str, Any], name: str, command: str
+) -> list[str]:
+    """What changed since a card was written."""
+    blockers = []
+    hashes, libraries = card["fingerprints"], card["versions"]
     stale = [n for n, h in fingerprints(project).items() if hashes.get(n) != h]
     if stale:
         blockers.append(
@@ -99,3 +73,14 @@ def promotion_blockers(project: Project, name: str) -> list[str]:
             f"other versions of {', '.join(other)} were verified: {command}"
         )
     return blockers
+
+
+def _is_green(case: Mapping[str, Any]) -> bool:
+    passed = Verdict.PASSED.value
+    rungs = case.get("rungs")
+    if case.get("verdict") != passed or not isinstance(rungs, dict) or not rungs:
+        return False
+    return all(
+        rung.get("verdict") == passed and rung.get("comparisons", 0) > 0
+        for rung in rungs.values()
+    )

@@ -3,12 +3,14 @@
 import json
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bridge.harness.compare import Finding, Verdict, failed, not_judged
+from bridge.harness.ids import Judged, ids_of
+from bridge.harness.proving import proving
 
 Findings = Iterable[Finding]
 #: Columns of a line.
@@ -102,13 +104,23 @@ class Ladder:
 
 @dataclass(frozen=True)
 class RungResult:
-    """The result of a rung in one case; `worst` is None if it was not run."""
+    """The result of a rung in one case.
+
+    Attributes:
+        rung: Its name.
+        compares: What it compares, in words.
+        verdict: Its verdict.
+        comparisons: How many there were.
+        worst: The worst of them; None if the rung was not run.
+        judged: What was compared, by id (`ids_of`).
+    """
 
     rung: str
     compares: str
     verdict: Verdict
     comparisons: int
     worst: Finding | None
+    judged: Mapping[str, Judged] = field(default_factory=dict)
 
     def line(self) -> str:
         """Verdict, what was compared [rung], worst error, its limit, where, hint.
@@ -182,12 +194,13 @@ def run_ladder(ladder: Ladder, case: Any) -> CaseResult:
                 RungResult(rung.name, rung.compares, Verdict.NOT_RUN, 0, None)
             )
             continue
-        try:
-            findings = list(rung.run(built))
-        except Exception as error:  # the candidate's errors are findings
-            hint = f"raised {type(error).__name__}: {error}"
-            findings = [failed(rung.name, "no exception", hint)]
-        result = _judged(rung, findings)
+        with proving() as proofs:
+            try:
+                findings = list(rung.run(built))
+            except Exception as error:  # the candidate's errors are findings
+                hint = f"raised {type(error).__name__}: {error}"
+                findings = [failed(rung.name, "no exception", hint)]
+        result = replace(_judged(rung, findings), judged=ids_of(findings, proofs))
         results.append(result)
         stopped = result.verdict is not Verdict.PASSED
     return CaseResult(ladder.name, str(case), results)

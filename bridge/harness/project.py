@@ -10,6 +10,7 @@ prepare = "mypackage.ladders:prepare"  # called before a ladder is run
 words = "mypackage.words:cases"        # a run's words as cases (`bridge.harness.words`)
 reads = ["mypackage", "conf"]          # what a verification depends on
 evidence = "evidence"                  # folder of the evidence
+comparisons = "mypackage/comparisons"  # folder that keeps what ladders must compare
 switches = "conf/migration"            # folder of the presets
 
 [tool.bridge.presets]                  # in order: ladders to pass for each
@@ -58,6 +59,10 @@ def _pins(content: Mapping[str, Any]) -> Sequence[str]:
     return content.get("project", {}).get("dependencies", ())
 
 
+def _name(content: Mapping[str, Any]) -> str:
+    return content.get("project", {}).get("name", "")
+
+
 @dataclass(frozen=True)
 class Project:
     """What a `pyproject.toml` says of the pairs in its project.
@@ -68,12 +73,14 @@ class Project:
         pins: Its dependencies, as they stand there.
         installed_for: The folder that results are written to if the packages were
             installed, which are never changed; else None.
+        name: Its name, as its metadata has it.
     """
 
     root: Path
     table: Mapping[str, Any] = field(default_factory=dict)
     pins: Sequence[str] = ()
     installed_for: Path | None = None
+    name: str = ""
 
     @staticmethod
     def find(start: Path | None = None) -> "Project":
@@ -89,7 +96,8 @@ class Project:
         for folder in (first, *first.parents, _CHECKOUT):
             content = _read(folder / "pyproject.toml")
             if content is not None:
-                return Project(folder, content["tool"]["bridge"], _pins(content))
+                table, pins = content["tool"]["bridge"], _pins(content)
+                return Project(folder, table, pins, name=_name(content))
         content = _read(_SHIPPED)
         if content is None:
             return Project(first)
@@ -97,7 +105,7 @@ class Project:
         changes = dict(table.pop("installed", {}))
         lacking = changes.pop("without", ())
         table = {k: v for k, v in (table | changes).items() if k not in lacking}
-        return Project(_CHECKOUT, table, _pins(content), first)
+        return Project(_CHECKOUT, table, _pins(content), first, _name(content))
 
     def setting(self, key: str) -> Any:
         """The value of a key.

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.harness.compare import Verdict
@@ -53,26 +53,6 @@ def caught(fault: Fault, result: CaseResult) -> Caught:
         margin = math.inf
     seen = f"{failure.rung}: {worst.hint or 'no name'}, {worst.where}"
     return Caught(fault, seen, right, margin)
-
-
-def plant_all(
-    ladders: Mapping[str, Ladder],
-    run: Callable[[str, int], CaseResult],
-    report: Callable[[Caught], None],
-) -> list[Caught]:
-    """Plants every fault of the ladders, one after the other.
-
-    Args:
-        ladders: By their names, as `run` takes them.
-        run: Runs a ladder with its n-th fault in it.
-        report: Gets each result.
-    """
-    results = []
-    for name, ladder in ladders.items():
-        for number, fault in enumerate(ladder.faults()):
-            results.append(caught(fault, run(name, number)))
-            report(results[-1])
-    return results
 
 
 def to_json(results: Sequence[Caught]) -> str:

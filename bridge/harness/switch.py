@@ -6,7 +6,7 @@ from typing import Protocol
 import yaml
 
 from bridge.harness.errors import HarnessError, load_object, write_file
-from bridge.harness.evidence import promotion_blockers
+from bridge.harness.evidence import promotion_blockers, selftest_blockers
 from bridge.harness.project import Project
 
 
@@ -69,7 +69,8 @@ def _refuse_installed(project: Project, preset: str) -> None:
 
 
 def promote(project: Project, preset: str) -> str:
-    """Makes a preset the default, if every ladder up to it has fresh green evidence.
+    """Makes a preset the default, if every ladder up to it has fresh green evidence,
+    and has found its own planted faults.
 
     Returns:
         The lines that changed, or that none had to.
@@ -80,7 +81,12 @@ def promote(project: Project, preset: str) -> str:
     _refuse_installed(project, preset)
     order = list(project.presets)
     needed = [n for p in order[: order.index(preset) + 1] for n in project.presets[p]]
-    blockers = [b for name in needed for b in promotion_blockers(project, name)]
+    blockers = [
+        blocker
+        for name in needed
+        for look in (promotion_blockers, selftest_blockers)
+        for blocker in look(project, name)
+    ]
     if blockers:
         raise HarnessError(f"{preset} is not promoted:\n  " + "\n  ".join(blockers))
     changed = choose_preset(project, preset)

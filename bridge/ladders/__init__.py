@@ -11,6 +11,7 @@ LADDERS = {
     "step3": "bridge.ladders.data:LADDER",
     "physics": "bridge.ladders.physics:LADDER",
     "hybrid": "bridge.ladders.hybrid:LADDER",
+    "run": "bridge.ladders.entry:LADDER",
 }
 
 

@@ -3,16 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.harness import HarnessError, Project, run_ladder
-from bridge.harness.evidence import (
+from bridge.harness.cards import (
+    checksum,
     fingerprints,
     installed_versions,
-    promotion_blockers,
     write_evidence,
+    write_selftest,
 )
+from bridge.harness.evidence import promotion_blockers, selftest_blockers
+from bridge.harness.selftest import Caught, plant
 from bridge.harness.switch import default_preset, promote, rollback, switch_values
 from tests.bridge.harness import toy
 
@@ -46,6 +50,17 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path, TABLE, ["numpy==2.4.6", "nosuchlibrary>=1"])
 
 
+def resealed(path: Path, content: dict[str, Any]) -> None:
+    """Writes a card with a checksum that fits, as somebody who knows how would."""
+    path.write_text(json.dumps(content | {"checksum": checksum(content)}))
+
+
+def self_tested(project: Project, name: str, *results: Caught, alarms: int = 0) -> Path:
+    """The card of a self-test that found a fault."""
+    found = results or (plant(toy.LADDER, toy.FAULT),)
+    return write_selftest(project, name, found, alarms, 50, fingerprints(project))
+
+
 def test_whatever_is_read_is_hashed(project: Project) -> None:
     """A changed setting, script or pin makes evidence stale; a note doesn't."""
     write_evidence(project, "one", GREEN)
@@ -76,7 +91,7 @@ def test_other_versions_block(project: Project) -> None:
     path = write_evidence(project, "one", GREEN)
     content = json.loads(path.read_text())
     content["versions"]["numpy"] = "1.0"
-    path.write_text(json.dumps(content))
+    resealed(path, content)
     (blocker,) = promotion_blockers(project, "one")
     assert blocker.startswith("other versions of numpy were verified")
 
@@ -96,6 +111,10 @@ def test_promote_needs_fresh_green_evidence_and_rollback_none(project: Project) 
     with pytest.raises(HarnessError, match="two is not green"):
         promote(project, "step2")
     write_evidence(project, "two", GREEN)
+    with pytest.raises(HarnessError, match="no self-test of one: run .*selftest one"):
+        promote(project, "step2")
+    for name in ("one", "two"):
+        self_tested(project, name)
     assert promote(project, "step2") == f"{CHANGED}-  - old\n+  - step2"
     assert promote(project, "step2") == "step2 is the default already"
     with pytest.raises(HarnessError, match="no evidence for three"):
@@ -109,7 +128,7 @@ def test_promote_needs_fresh_green_evidence_and_rollback_none(project: Project) 
     assert rollback(project, "step1") == f"{CHANGED}-  - step1\n+  - old"
     assert current.read_text() == before
     (project.root / "evidence" / "one.json").write_text("{")
-    with pytest.raises(HarnessError, match=r"`evidence/one.json` can't be read"):
+    with pytest.raises(HarnessError, match=r"`one.json` is torn or no JSON"):
         promote(project, "step1")
 
 
@@ -127,3 +146,103 @@ def test_this_projects_evidence_reads_all_that_its_cases_read() -> None:
         assert (found.root / name).exists()
     for name in ("burgers.yaml", "base.yaml", "migration/current.yaml"):
         assert (found.root / "conf" / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"exit_code": 1}, "was changed by hand"),
+        ({"format": 1}, "has the format 1; this program reads 2"),
+        ({"format": 99}, "has the format 99; this program reads 2"),
+        ({"date": None}, "was changed by hand"),
+    ],
+)
+def test_a_card_that_was_changed_is_refused(
+    project: Project, change: dict[str, Any], message: str
+) -> None:
+    path = write_evidence(project, "one", GREEN)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (blocker,) = promotion_blockers(project, "one")
+    assert message in blocker and blocker.endswith("run `python -m bridge verify one`")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"step": "two"}, "is evidence for the step two, not one"),
+        ({"project": "other"}, "is evidence for the project other, not "),
+        ({"cases": []}, r"is not green (exit code 0, 0 cases)"),
+        ({"exit_code": 1}, "is not green (exit code 1, 1 cases)"),
+    ],
+)
+def test_a_card_of_something_else_is_refused_though_its_checksum_fits(
+    project: Project, change: dict[str, Any], message: str
+) -> None:
+    path = write_evidence(project, "one", GREEN)
+    resealed(path, json.loads(path.read_text()) | change)
+    (blocker,) = promotion_blockers(project, "one")
+    assert message in blocker
+
+
+def test_a_failed_case_is_seen_beside_an_exit_code_of_0(project: Project) -> None:
+    """Also a rung that compared nothing."""
+    path = write_evidence(project, "one", GREEN)
+    for change in ({"verdict": "FAIL"}, {"comparisons": 0}):
+        content = json.loads(path.read_text())
+        content["cases"][0]["rungs"]["F1"] |= change
+        resealed(path, content)
+        (blocker,) = promotion_blockers(project, "one")
+        assert "is not green (exit code 0, 1 cases): 1" in blocker
+        write_evidence(project, "one", GREEN)
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "\ud800", "[" * 100_000, "{}"])
+def test_what_is_no_card_is_refused(project: Project, text: str) -> None:
+    path = write_evidence(project, "one", GREEN)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    (blocker,) = promotion_blockers(project, "one")
+    assert blocker.startswith("`one.json` ")
+
+
+def test_a_copy_of_another_ladders_card_is_refused(project: Project) -> None:
+    path = write_evidence(project, "one", GREEN)
+    path.with_name("two.json").write_bytes(path.read_bytes())
+    (blocker,) = promotion_blockers(project, "two")
+    assert "is evidence for the step one, not two" in blocker
+
+
+def test_code_that_changes_while_it_is_verified_gives_no_evidence(
+    project: Project,
+) -> None:
+    before = fingerprints(project)
+    (project.root / "code" / "part.py").write_text("x = 2\n")
+    with pytest.raises(HarnessError, match="code changed meanwhile"):
+        write_evidence(project, "one", GREEN, before)
+    assert not (project.root / "evidence").exists()
+
+
+def test_a_selftest_that_missed_or_cried_wolf_is_not_enough(project: Project) -> None:
+    missed = plant(toy.LADDER, replace(toy.FAULT, name="halved"))
+    self_tested(project, "one", missed)
+    (blocker,) = selftest_blockers(project, "one")
+    assert "missed 1 faults and gave 0 false alarms" in blocker
+    self_tested(project, "one", alarms=2)
+    (blocker,) = selftest_blockers(project, "one")
+    assert "missed 0 faults and gave 2 false alarms" in blocker
+    self_tested(project, "one")
+    assert selftest_blockers(project, "one") == []
+    (project.root / "code" / "part.py").write_text("x = 2\n")
+    (blocker,) = selftest_blockers(project, "one")
+    assert blocker == (
+        "code changed since one was verified: run `python -m bridge selftest one`"
+    )
+
+
+def test_a_card_says_how_where_and_with_what_margin(project: Project) -> None:
+    result = run_ladder(toy.LADDER, 11)
+    card = json.loads(write_evidence(project, "one", [result]).read_text())
+    assert card["machine"]["cpu"] and card["machine"]["cores"] > 0
+    assert card["command"][0] == "bridge" and card["date"].endswith("+00:00")
+    assert card["comparisons"] == "2/2 comparisons proved"
+    (case,) = card["cases"]
+    assert 0 <= case["rungs"]["S1"]["margin"] <= 1

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bridge.harness import HarnessError, Project, load_object, write_file
+from bridge.harness.cards import write_evidence
 from bridge.harness.errors import check_folder
-from bridge.harness.evidence import write_evidence
 from bridge.harness.switch import default_preset, promote, rollback
 from tests.bridge.harness import toy
 

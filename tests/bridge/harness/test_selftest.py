@@ -6,13 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bridge.harness import CaseResult, Project, Verdict, run_ladder
+from bridge.harness import Project, Verdict
 from bridge.harness.apart import Apart
 from bridge.harness.selftest import (
-    Caught,
     false_alarms,
     plant,
-    plant_all,
     to_json,
 )
 from tests.bridge.harness import toy
@@ -20,16 +18,9 @@ from tests.helpers import ROOT
 
 
 def test_a_fault_is_caught_at_its_rung_under_its_name() -> None:
-    reported: list[Caught] = []
-
-    def run(name: str, number: int) -> CaseResult:
-        assert (name, number) == ("toy", 0)
-        with toy.FAULT.plant():
-            return run_ladder(toy.LADDER, toy.FAULT.case)
-
-    (caught,) = plant_all({"toy": toy.LADDER}, run, reported.append)
-    assert caught.caught and caught.margin > 1e6 and reported == [caught]
-    assert caught.lines() == "caught  S1  doubled"
+    result = plant(toy.LADDER, toy.FAULT)
+    assert result.caught and result.margin > 1e6
+    assert result.lines() == "caught  S1  doubled"
 
 
 @pytest.mark.parametrize(

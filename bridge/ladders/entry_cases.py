@@ -1,0 +1,153 @@
+"""Runs of both sides in the rows of the covering array, each made once."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from bridge.assemble import MixedParts
+from bridge.harness import rms
+from bridge.ladders.covering import Row, stored_rows
+from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
+from bridge.ladders.entry_runs import NEVER, Numbers, WatchedParts, Written, written
+from bridge.ladders.physics_cases import NUDGES
+from bridge.ladders.started import StartedParts
+from experiment.settings import COMPONENTS, SIDES
+
+#: A leaf whose gradient is below this times the largest one's has none but rounding.
+_SILENT = 1e-10
+_MOMENT = "exp_avg_sq"
+
+
+@dataclass(frozen=True)
+class EntryCase:
+    """A row of the covering array, by its number."""
+
+    number: int
+
+    @property
+    def row(self) -> Row:
+        """The row."""
+        return stored_rows()[self.number]
+
+    def __str__(self) -> str:
+        values = self.row.values
+        sides = "".join("p" if self.on_port(c.name) else "l" for c in COMPONENTS)
+        network = values["model.synthetic.name"]
+        mode = values["general.mode"]
+        return f"row-{self.number:02d}-{values[SHIPPED]}-{mode}-{network}-{sides}"
+
+    def on_port(self, component: str) -> bool:
+        """Whether a component of the candidate is the port's."""
+        return self.row.values[f"{SIDE}{component}"] == "phiml"
+
+
+def case_names() -> list[EntryCase]:
+    """Every row of the covering array."""
+    return [EntryCase(number) for number in range(len(stored_rows()))]
+
+
+class EntryRuns:
+    """The control's run and the candidate's."""
+
+    def __init__(self, name: EntryCase) -> None:
+        self.name = name
+        self.row = name.row
+
+    @cached_property
+    def control(self) -> Written:
+        """All components the control's, never stopped."""
+        return self.run(control=True)
+
+    @cached_property
+    def candidate(self) -> Written:
+        """The row's own sides, stopped and resumed where it says so."""
+        return self.run(stop=self.row.values[STOPPED])
+
+    def run(self, *, control: bool = False, stop: str = NEVER) -> Written:
+        """A run in a folder that vanishes."""
+        with tempfile.TemporaryDirectory() as folder:
+            settings = self.row.settings(Path(folder), control=control)
+            return written(settings, WatchedParts(MixedParts(), stop))
+
+    def nudged(self) -> Written:
+        """The control from weights and parameters that differ by rounding (A/A)."""
+        with tempfile.TemporaryDirectory() as folder:
+            settings = self.row.settings(Path(folder), control=True)
+            parts = WatchedParts(StartedParts(nudge=True), nudge=NUDGES[-1])
+            return written(settings, parts)
+
+    def run_with(self, components: Mapping[str, str]) -> Written:
+        """A run with other sides."""
+        values = {**self.row.values}
+        values |= {f"{SIDE}{name}": side for name, side in components.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            settings = Row(values).settings(Path(folder))
+            stop = values[STOPPED]
+            return written(settings, WatchedParts(MixedParts(), stop))
+
+    @property
+    def expected_sides(self) -> dict[str, str]:
+        """The package of every part; `bridge` where two languages meet."""
+        sides = {c.name: self.row.values[f"{SIDE}{c.name}"] for c in COMPONENTS}
+        found = {}
+        for name in ("model", "trainer", "data", "physics"):
+            meets = name in ("model", "data") and sides[name] != sides["trainer"]
+            found[name] = "bridge" if meets else SIDES[sides[name]]
+        return found
+
+    def scales(self, numbers: Numbers) -> dict[str, float]:
+        """What the errors of a checkpoint's arrays are relative to, by array.
+
+        A small leaf is judged by all leaves of its kind together.
+        """
+        groups: dict[str, list[np.ndarray]] = {}
+        for name, array in numbers.items():
+            if array.dtype.kind == "f" and array.size:
+                groups.setdefault(_group(name), []).append(array.ravel())
+        sizes = {g: rms(np.nan_to_num(np.concatenate(a))) for g, a in groups.items()}
+        return {
+            name: max(sizes[_group(name)], rms(np.nan_to_num(array)))
+            for name, array in numbers.items()
+            if array.dtype.kind == "f" and array.size
+        }
+
+
+def _group(name: str) -> str:
+    file, _, rest = name.partition(" ")
+    kind = rest.split("/")
+    if kind[0] == "weights":
+        return f"{file} weights"
+    if kind[0] == "optimiser":
+        return f"{file} {kind[-1]}"
+    return name
+
+
+def silent_leaves(numbers: Numbers) -> Iterator[str]:
+    """Arrays of a checkpoint that follow rounding: no gradient is in them but that.
+
+    What only shifts the input of a batch norm has none; weight decay and Adam turn the
+    rounding into steps, and running means follow it.
+    """
+    moments = {
+        name: float(np.sqrt(np.abs(array).mean()))
+        for name, array in numbers.items()
+        if name.endswith(f"/{_MOMENT}") and array.size
+    }
+    largest = max(moments.values(), default=0.0)
+    files = set()
+    for name, size in moments.items():
+        if size < _SILENT * largest:
+            file, _, rest = name.partition(" ")
+            leaf = rest.removeprefix("optimiser/").removesuffix(f"/{_MOMENT}")
+            files.add(file)
+            yield f"{file} weights/{leaf}"
+            yield f"{file} optimiser/{leaf}/exp_avg"
+            yield f"{file} optimiser/{leaf}/{_MOMENT}"
+    for name in numbers:
+        file, _, rest = name.partition(" ")
+        if file in files and rest.endswith("running_mean"):
+            yield name
