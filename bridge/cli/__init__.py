@@ -7,7 +7,9 @@ from pathlib import Path
 from bridge.cli import (
     bench,
     door,
+    env,
     promote,
+    recheck,
     rollback,
     selftest,
     settings,
@@ -24,6 +26,8 @@ COMMANDS = {
     "settings": settings,
     "bench": bench,
     "status": status,
+    "recheck": recheck,
+    "env": env,
     "promote": promote,
     "rollback": rollback,
 }

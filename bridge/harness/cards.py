@@ -122,7 +122,15 @@ def write_selftest(
         HarnessError: As `write_evidence`.
     """
     content = {
-        "faults": {r.fault.name: r.caught for r in results},
+        "faults": [
+            {
+                "name": r.fault.name,
+                "rung": r.fault.rung,
+                "case": str(r.fault.case),
+                "caught": r.caught,
+            }
+            for r in results
+        ],
         "false alarms": alarms,
         "runs against itself": runs,
     }

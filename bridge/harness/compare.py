@@ -90,6 +90,7 @@ def compare(
     size: float = 0.0,
     computed_in: str | None = None,
     rounding: float = 0.0,
+    ceiling: float | None = None,
 ) -> Finding:
     """Judges a candidate's array beside the control's.
 
@@ -112,12 +113,14 @@ def compare(
         size: Largest magnitude of what the arrays are differences of; such a
             difference is exact to no more than eps times that.
         computed_in: `bfloat16` where an autocast computed in less than the arrays have.
+        ceiling: Another one than the dtype's, where it is known that whole runs follow
+            rounding further.
     """
 
     def judge(values: np.ndarray) -> Finding:
         return _judged(
             *(where, values, control, oracle, factor, depth),
-            *(scale, again, size, computed_in, rounding),
+            *(scale, again, size, computed_in, rounding, ceiling),
         )
 
     finding = judge(candidate)
@@ -142,6 +145,7 @@ def _judged(
     size: float,
     computed_in: str | None,
     rounding: float,
+    ceiling: float | None,
 ) -> Finding:
     unfit = _structure(where, candidate, control, oracle)
     if unfit is not None:
@@ -159,13 +163,14 @@ def _judged(
     )
     errors = [error_of(c, oracle, scale) for c in (control, *again)]
     control_error = max(rounding, *errors)
-    if again and control_error > CEILINGS[dtype]:
+    highest = CEILINGS[dtype] if ceiling is None else ceiling
+    if again and control_error > highest:
         return not_judged(
             where, f"inconclusive: the control is {control_error:.1e} off"
         )
     limit, rule = max(*floors, (factor * control_error, f"{factor:g} x control"))
-    if limit > CEILINGS[dtype]:
-        limit, rule = CEILINGS[dtype], f"ceiling of {dtype}"
+    if limit > highest:
+        limit, rule = highest, f"ceiling of {dtype}"
     error = error_of(candidate, oracle, scale)
     worst = np.unravel_index(
         np.abs(_wide(candidate) - _wide(oracle)).argmax(), control.shape

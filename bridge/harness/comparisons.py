@@ -73,13 +73,12 @@ def kept(project: Project, name: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(file.read_text())
-        dict(content["rungs"]), list(content["cases"])
+        return {"cases": list(content["cases"]), "rungs": dict(content["rungs"])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
             f"`{file}` can't be read ({error!r}); take it from the history of the"
             f" project, or write it anew: `python -m bridge verify {name} --keep`"
         ) from error
-    return content
 
 
 def defects(

@@ -45,7 +45,7 @@ def selftest_blockers(project: Project, name: str) -> list[str]:
         return [f"there is no self-test of {name}: {command}"]
     except HarnessError as error:
         return [str(error)]
-    missed = [fault for fault, caught in card["faults"].items() if caught is not True]
+    missed = [fault for fault in card["faults"] if fault.get("caught") is not True]
     blockers = []
     if missed or card["false alarms"] != 0:
         blockers.append(

@@ -1,4 +1,7 @@
-"""The entry point: E1 whole runs, every number that they write; with goldens first."""
+"""The entry point: whole runs of both sides, and every number that they write.
+
+The cases are the rows of a covering array: every pair of values of the settings meets.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,15 +18,21 @@ from bridge.harness import (
     compare,
     exact,
     failed,
+    rms,
 )
 from bridge.ladders.covering.factors import SIDE, STOPPED
-from bridge.ladders.entry_cases import EntryCase, EntryRuns, case_names, silent_leaves
+from bridge.ladders.entry_cases import EntryCase, EntryRuns, case_names
+from bridge.ladders.entry_causes import guilty_components, on_port, setting_of
+from bridge.ladders.entry_goldens import digest, goldens, kind_of
 from bridge.ladders.entry_runs import NEVER
-from experiment.settings import COMPONENTS
+from bridge.ladders.entry_silent import follows_rounding
 
-#: What a run of some epochs makes of rounding at most; a wrong formula shows as 1e-6.
-#: Ten times it, the ceiling of float64, is the limit.
-_ROUNDING = 1e-10
+SHARED = "the control has changed, or what both sides share"
+#: What whole runs make of rounding: of 1e-15 in weights and parameters the control
+#: itself makes up to 3e-10, and through the steps that Adam makes of gradients which
+#: are rounding, up to 2e-9 of what is evaluated behind a batch norm. A wrong formula
+#: shows as 1e-6 and more.
+_ROUNDING, _CEILING = 1e-9, 1e-8
 #: Of a training's columns and states: counted or computed without sums.
 _EXACT = ("learning_rate", "epoch", "iteration", "position", "samples", "windows")
 
@@ -48,6 +57,50 @@ def _can_stop(runs: EntryRuns) -> bool:
     return not (between and values["general.mode"] == "physical")
 
 
+def goldens_rung(runs: EntryRuns) -> Findings:
+    """The control's numbers beside those of a process without the candidate."""
+    kept = goldens().get(str(runs.name.number), {})
+    numbers = runs.control.numbers
+    follows = frozenset(n for n in numbers if follows_rounding(n, runs.silent))
+    found = digest(numbers, follows)
+    if found.keys() != kept.keys():
+        which = sorted(found.keys() ^ kept.keys())
+        yield failed("what the control writes", "structure", f"{which[:3]}")
+    for kind, expected in kept.items():
+        if kind not in found:
+            continue
+        actual, reference = np.array([found[kind]]), np.array([expected])
+        if expected == 0:
+            finding = exact(f"golden: {kind}", actual, reference)
+            yield replace(finding, hint="" if _passes(finding) else SHARED)
+            continue
+        finding = compare(
+            f"golden: {kind}",
+            *(actual, reference, reference),
+            factor=10,
+            depth=1,
+            # The sum of many may be near 0.
+            scale=max(abs(expected), 0.1 * _size(runs, kind)),
+            rounding=10 * _ROUNDING,
+            ceiling=10 * _CEILING,
+        )
+        yield replace(finding, hint="" if _passes(finding) else SHARED)
+
+
+def _passes(finding: Finding) -> bool:
+    return finding.verdict is Verdict.PASSED
+
+
+def _size(runs: EntryRuns, kind: str) -> float:
+    """The root mean square of a kind of numbers."""
+    found = [
+        np.nan_to_num(a.astype(np.float64).ravel(), posinf=1.0, neginf=-1.0)
+        for n, a in runs.control.numbers.items()
+        if kind_of(n) == kind and a.dtype.kind in "fiub" and a.size
+    ]
+    return rms(np.concatenate(found)) if found else 0.0
+
+
 def run_rung(runs: EntryRuns) -> Findings:
     """Every number that a run writes, in order of execution."""
     control, candidate = runs.control, runs.candidate
@@ -57,16 +110,15 @@ def run_rung(runs: EntryRuns) -> Findings:
     if missing or extra:
         hint = f"missing {missing[:3]}, extra {extra[:3]}"
         yield failed((missing + extra)[0], "structure", hint)
-    silent = set(silent_leaves(control.numbers))
     scales = runs.scales(control.numbers)
     guilty = None
     for name, expected in control.numbers.items():
-        if name in silent or name in missing:
+        if name in missing or follows_rounding(name, runs.silent):
             continue
         actual = candidate.numbers[name]
         finding = _compared(name, actual, expected, scales.get(name))
-        if finding.verdict is Verdict.FAILED and not finding.hint:
-            guilty = guilty or _guilty(runs, name)
+        if not _passes(finding) and not finding.hint:
+            guilty = guilty or _cause(runs, name)
             finding = replace(finding, hint=guilty)
         yield finding
 
@@ -98,27 +150,19 @@ def _compared(
         depth=1,
         scale=scale,
         rounding=_ROUNDING,
+        ceiling=_CEILING,
     )
 
 
-def _guilty(runs: EntryRuns, name: str) -> str:
-    """The component of the port with which, alone, a number differs as well."""
-    on = [c.name for c in COMPONENTS if runs.name.on_port(c.name)]
-    alone = []
-    for component in on:
-        sides = {c.name: "legacy" for c in COMPONENTS} | {component: "phiml"}
-        numbers = runs.run_with(sides).numbers
-        expected, actual = runs.control.numbers[name], numbers.get(name)
-        if actual is None or actual.shape != expected.shape:
-            alone.append(component)
-            continue
-        scale = runs.scales(runs.control.numbers).get(name)
-        finding = _compared(name, actual, expected, scale)
-        if finding.verdict is not Verdict.PASSED:
-            alone.append(component)
-    if not alone:
-        return f"of {' and '.join(on)} together, of none alone"
-    return f"already with the port's {' or '.join(alone)} alone"
+def _cause(runs: EntryRuns, name: str) -> str:
+    """Whose difference it is, and the setting that would explain it, else unknown."""
+    alone = guilty_components(runs, name, _CEILING)
+    if alone:
+        whose = f"with the port's {' or '.join(alone)} alone"
+    else:
+        whose = f"of {' and '.join(on_port(runs))} together, of none alone"
+    cause = setting_of(runs, name, alone or on_port(runs))
+    return f"{whose}; {cause or 'cause unknown: no setting of the control gives it'}"
 
 
 def _faults() -> Sequence[Fault]:
@@ -133,7 +177,9 @@ LADDER = Ladder(
     EntryRuns,
     (
         Rung("E0", "what ran, and where it was stopped", parts_rung),
+        Rung("G1", "the control beside its goldens", goldens_rung),
         Rung("E1", "every number that a run writes", run_rung),
     ),
+    faults=_faults,
 )
 __all__ = ["LADDER", "SIDE", "EntryCase"]

@@ -1,7 +1,7 @@
 """Runs of both sides in the rows of the covering array, each made once."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +13,10 @@ from bridge.harness import rms
 from bridge.ladders.covering import Row, stored_rows
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
 from bridge.ladders.entry_runs import NEVER, Numbers, WatchedParts, Written, written
+from bridge.ladders.entry_silent import silent_leaves
 from bridge.ladders.physics_cases import NUDGES
 from bridge.ladders.started import StartedParts
 from experiment.settings import COMPONENTS, SIDES
-
-#: A leaf whose gradient is below this times the largest one's has none but rounding.
-_SILENT = 1e-10
-_MOMENT = "exp_avg_sq"
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,12 @@ class EntryRuns:
     def __init__(self, name: EntryCase) -> None:
         self.name = name
         self.row = name.row
+
+    @cached_property
+    def silent(self) -> set[str]:
+        """See `silent_leaves`."""
+        with tempfile.TemporaryDirectory() as folder:
+            return silent_leaves(self.row.settings(Path(folder), control=True))
 
     @cached_property
     def control(self) -> Written:
@@ -97,7 +100,9 @@ class EntryRuns:
         for name in ("model", "trainer", "data", "physics"):
             meets = name in ("model", "data") and sides[name] != sides["trainer"]
             found[name] = "bridge" if meets else SIDES[sides[name]]
-        return found
+        # Another scheme is nobody's side.
+        other = self.row.values["data.reference"] != "same"
+        return found | {"simulator": "experiment" if other else found["physics"]}
 
     def scales(self, numbers: Numbers) -> dict[str, float]:
         """What the errors of a checkpoint's arrays are relative to, by array.
@@ -123,31 +128,7 @@ def _group(name: str) -> str:
         return f"{file} weights"
     if kind[0] == "optimiser":
         return f"{file} {kind[-1]}"
+    if rest.startswith("parameters.csv"):
+        # The smallest value of a field is judged by the field.
+        return f"parameters {rest.partition('_')[0]}"
     return name
-
-
-def silent_leaves(numbers: Numbers) -> Iterator[str]:
-    """Arrays of a checkpoint that follow rounding: no gradient is in them but that.
-
-    What only shifts the input of a batch norm has none; weight decay and Adam turn the
-    rounding into steps, and running means follow it.
-    """
-    moments = {
-        name: float(np.sqrt(np.abs(array).mean()))
-        for name, array in numbers.items()
-        if name.endswith(f"/{_MOMENT}") and array.size
-    }
-    largest = max(moments.values(), default=0.0)
-    files = set()
-    for name, size in moments.items():
-        if size < _SILENT * largest:
-            file, _, rest = name.partition(" ")
-            leaf = rest.removeprefix("optimiser/").removesuffix(f"/{_MOMENT}")
-            files.add(file)
-            yield f"{file} weights/{leaf}"
-            yield f"{file} optimiser/{leaf}/exp_avg"
-            yield f"{file} optimiser/{leaf}/{_MOMENT}"
-    for name in numbers:
-        file, _, rest = name.partition(" ")
-        if file in files and rest.endswith("running_mean"):
-            yield name

@@ -86,7 +86,7 @@ class WatchedParts:
     def build_simulator(self, settings: Settings) -> Any:
         """See `Parts.build_simulator`."""
         simulator = self._parts.build_simulator(settings)
-        self._saw("physics", simulator)
+        self._saw("simulator", simulator)
         return simulator
 
     def build_synthetic_learner(self, settings: Settings, model: Any) -> Any:

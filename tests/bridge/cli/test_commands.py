@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.cli import COMMANDS
+from bridge.harness.cards import checksum
 from bridge.ladders import LADDERS
 from tests.helpers import ROOT
 
@@ -58,7 +59,7 @@ def test_any_project_proves_and_switches_its_own_pair(elsewhere: Path) -> None:
     assert refused.stderr.startswith("error: new is not promoted:\n  there is no ev")
     done = bridge("verify", "all", "--json", "found.json", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
-    assert "toy: 2/2 cases pass; evidence in toy.json" in done.stdout
+    assert "toy: 2/2 cases pass, 3/3 comparisons proved; evidence in toy.json" in done.stdout
     assert len(json.loads((elsewhere / "found.json").read_text())) == 2
     done = bridge("selftest", cwd=elsewhere)
     assert done.returncode == 0, done.stdout
@@ -134,12 +135,51 @@ def test_a_pair_by_its_path_leaves_no_evidence(elsewhere: Path) -> None:
     done = bridge("verify", f"{TOY}:FINE", cwd=elsewhere)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (
         0,
-        "fine: 1/1 cases pass",
+        "fine: 1/1 cases pass, 0/1 comparisons proved",
     )
     assert not (elsewhere / "evidence").exists()
     done = bridge("verify", f"{TOY}:BROKEN", cwd=elsewhere)
     assert done.returncode == 1 and "raised ToyError: the toy is broken" in done.stdout
     assert bridge("verify", f"{TOY}:EMPTY", cwd=elsewhere).returncode == 2
+
+
+def test_a_card_is_run_again_and_compared(elsewhere: Path) -> None:
+    assert bridge("verify", "toy", cwd=elsewhere).returncode == 0
+    card = elsewhere / "evidence" / "toy.json"
+    done = bridge("recheck", "evidence/toy.json", cwd=elsewhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "toy: 2/2 cases pass here; the card's verdicts" in done.stdout
+    assert bridge("env", "evidence/toy.json", cwd=elsewhere).stdout == (
+        "nothing differs\n"
+    )
+    content = json.loads(card.read_text())
+    content["cases"][0]["rungs"]["S2"]["verdict"] = "FAIL"
+    content["machine"]["cpu"] = "another"
+    content["checksum"] = checksum(content)
+    card.with_name("other.json").write_text(json.dumps(content))
+    done = bridge("recheck", "evidence/other.json", cwd=elsewhere)
+    assert done.returncode == 1
+    assert "11 S2: pass here, FAIL on the card" in done.stdout
+    assert "cpu: the card another, here " in done.stdout
+    done = bridge("env", "evidence/toy.json", "evidence/other.json", cwd=elsewhere)
+    assert done.returncode == 1 and done.stdout.startswith("cpu: toy.json ")
+    assert done.stdout.endswith(", other.json another\n")
+
+
+@pytest.mark.parametrize("command", ["recheck", "env"])
+def test_a_card_that_can_not_be_believed_is_refused(
+    elsewhere: Path, command: str
+) -> None:
+    card = elsewhere / "card.json"
+    for text, message in (
+        (None, "there is no card"),
+        ("{", "is torn or no card"),
+        ('{"step": "toy"}', "has the format None"),
+    ):
+        if text is not None:
+            card.write_text(text)
+        done = bridge(command, "card.json", cwd=elsewhere)
+        assert done.returncode == 2 and message in done.stderr, done.stderr
 
 
 def test_both_families_of_errors_are_printed_alone(elsewhere: Path) -> None:

@@ -1,0 +1,116 @@
+"""Whose difference it is, and what the control would have to be told to show it too."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.assemble import MixedParts
+from bridge.harness import error_of, rms
+from bridge.ladders.covering import Row
+from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
+from bridge.ladders.covering.rows import all_factors
+from bridge.ladders.entry_cases import EntryRuns
+from bridge.ladders.entry_runs import WatchedParts, written
+from experiment.settings import COMPONENTS
+from experiment.system import UserError
+
+#: Seconds that are spent on looking for a setting.
+BUDGET = 60.0
+#: Settings of each component, those first that a side may get wrong by itself.
+_OF = {
+    "model": ("model.synthetic.architecture.", "data.fields"),
+    "trainer": ("trainer.synthetic.", "trainer.", "data.observations."),
+    "data": ("data.", "trainer.rollout_steps", "trainer.batch_size", "general.seed"),
+    "physics": ("model.physical.", "trainer.physical.", "trainer.hybrid.weights."),
+    "hybrid": ("trainer.hybrid.", "trainer.data_access"),
+}
+
+
+def guilty_components(runs: EntryRuns, name: str, limit: float) -> list[str]:
+    """The port's components with which, each alone, a number differs as well.
+
+    Args:
+        runs: Both sides' runs.
+        name: The number.
+        limit: The error up to which it is equal.
+    """
+    expected = runs.control.numbers[name]
+    scale = runs.scales(runs.control.numbers).get(name) or 1.0
+    alone = []
+    for component in on_port(runs):
+        sides = {c.name: "legacy" for c in COMPONENTS} | {component: "phiml"}
+        actual = runs.run_with(sides).numbers.get(name)
+        if actual is None or not _near(actual, expected, scale, limit):
+            alone.append(component)
+    return alone
+
+
+def on_port(runs: EntryRuns) -> list[str]:
+    """Components that are the port's in a row."""
+    return [c.name for c in COMPONENTS if runs.name.on_port(c.name)]
+
+
+def setting_of(runs: EntryRuns, name: str, components: list[str]) -> str:
+    """The setting, and its value, that gives the control the candidate's number.
+
+    It must explain all but a hundredth of the difference; empty if none does.
+    """
+    actual, expected = runs.candidate.numbers[name], runs.control.numbers[name]
+    if actual.shape != expected.shape or actual.dtype.kind != "f":
+        return ""
+    scale = runs.scales(runs.control.numbers).get(name) or rms(expected) or 1.0
+    seen = ~(np.isnan(actual) | np.isnan(expected))
+    left = error_of(actual[seen], expected[seen], scale) / 100
+    ends = time.monotonic() + BUDGET
+    for key, value in _flips(runs, components):
+        if time.monotonic() > ends:
+            break
+        found = _flipped(runs, {key: value})
+        if found and name in found and _near(found[name], actual, scale, left):
+            return f"as if `{key}` were {value}"
+    return ""
+
+
+def _near(actual: Any, expected: Any, scale: float, limit: float) -> bool:
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return False
+    if actual.dtype.kind != "f":
+        return bool((actual == expected).all())
+    seen = ~np.isnan(expected)
+    if not np.array_equal(seen, ~np.isnan(actual)) or not seen.any():
+        return np.array_equal(seen, ~np.isnan(actual))
+    return error_of(actual[seen], expected[seen], scale) <= limit
+
+
+def _flips(runs: EntryRuns, components: list[str]) -> Iterator[tuple[str, Any]]:
+    factors, own = all_factors(), runs.row.values
+    with tempfile.TemporaryDirectory() as folder:
+        read = runs.row.read(runs.row.settings(Path(folder)))
+    starts = [start for c in components for start in _OF[c]]
+    keys = [k for k in read if k not in (SHIPPED, STOPPED) and not k.startswith(SIDE)]
+
+    def place(key: str) -> int:
+        found = [i for i, start in enumerate(starts) if key.startswith(start)]
+        return found[0] if found else len(starts)
+
+    for key in sorted(keys, key=place):
+        for value in factors[key].values:
+            if value != own[key]:
+                yield key, value
+
+
+def _flipped(
+    runs: EntryRuns, changes: Mapping[str, Any]
+) -> Mapping[str, np.ndarray] | None:
+    """The control's numbers with other settings; None if they don't fit."""
+    row = Row({**runs.row.values, **changes})
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            settings = row.settings(Path(folder), control=True)
+            return written(settings, WatchedParts(MixedParts())).numbers
+        except UserError:
+            return None

@@ -1,0 +1,109 @@
+"""Numbers of the control from a process that never imports the candidate.
+
+What both sides share can't be judged by either of them; it can't change unseen beside
+numbers that were kept. `python -m bridge.ladders.entry_goldens` makes them: do so only
+if the semantics were changed on purpose, and say so in CHANGELOG.md.
+"""
+
+import json
+import sys
+import tempfile
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from bridge.harness.errors import HarnessError, write_file
+from bridge.ladders.covering import stored_rows
+from bridge.ladders.entry_runs import Numbers, WatchedParts, written
+
+FILE = Path(__file__).with_name("entry_goldens.json")
+
+
+def digest(numbers: Numbers, follows: frozenset[str] = frozenset()) -> dict[str, float]:
+    """A number for each kind of what a run wrote, which any change of it changes.
+
+    It is the sum over all elements of the element times a fixed random number, over the
+    root of their count.
+
+    Args:
+        numbers: What was written.
+        follows: Names that are left out, as they follow rounding.
+    """
+    sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    for name, array in numbers.items():
+        if name in follows or array.dtype.kind not in "fiub" or not array.size:
+            continue
+        kind = kind_of(name)
+        values = np.nan_to_num(array.astype(np.float64).ravel(), posinf=1.0, neginf=-1)
+        weights = np.random.default_rng(zlib.crc32(name.encode()))
+        sums[kind] = sums.get(kind, 0.0) + float(
+            values @ weights.standard_normal(values.size)
+        )
+        counts[kind] = counts.get(kind, 0) + values.size
+    return {kind: total / np.sqrt(counts[kind]) for kind, total in sums.items()}
+
+
+def kind_of(name: str) -> str:
+    """What a number is one of: a file with a column, or with all leaves of a kind."""
+    file, _, rest = name.partition(" ")
+    if file == "simulation":
+        return file
+    first, slash, leaf = rest.partition("/")
+    if not slash:
+        return name
+    if first == "optimiser":
+        return f"{file} {leaf.rpartition('/')[2]}"
+    return f"{file} {first}"
+
+
+@lru_cache
+def goldens() -> Mapping[str, Mapping[str, float]]:
+    """The kept numbers of every row, by the row's number.
+
+    Raises:
+        HarnessError: The file is damaged, or the rows are others.
+    """
+    content = json.loads(FILE.read_text())
+    if content["rows"] != rows_hash():
+        raise HarnessError(
+            f"`{FILE.name}` is of other rows than the covering array has; make it anew:"
+            " `python -m bridge.ladders.entry_goldens`"
+        )
+    return content["goldens"]
+
+
+def rows_hash() -> int:
+    """A checksum of the rows' values."""
+    values = [sorted(row.values.items(), key=str) for row in stored_rows()]
+    return zlib.crc32(repr(values).encode())
+
+
+def make() -> None:
+    """Runs the control in every row and keeps what it wrote."""
+    import torch
+
+    import legacy.assemble
+    from bridge.ladders.entry_silent import follows_rounding, silent_leaves
+
+    torch.set_num_threads(1)
+    found = {}
+    for number, row in enumerate(stored_rows()):
+        with tempfile.TemporaryDirectory() as folder:
+            settings = row.settings(Path(folder), control=True)
+            silent = silent_leaves(settings)
+            numbers = written(settings, WatchedParts(legacy.assemble)).numbers
+        follows = frozenset(n for n in numbers if follows_rounding(n, silent))
+        found[str(number)] = digest(numbers, follows)
+        print(number, len(found[str(number)]), flush=True)
+    if "phiml_port" in sys.modules:
+        raise HarnessError("the candidate was imported; these are no goldens")
+    content = {"rows": rows_hash(), "goldens": found}
+    write_file(FILE, json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    make()

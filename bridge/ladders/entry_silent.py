@@ -1,0 +1,53 @@
+"""What of a run is rounding, in the control: no comparison can judge it."""
+
+from collections.abc import Collection
+
+import numpy as np
+import torch
+
+import legacy.assemble
+from experiment.settings import Settings
+from legacy.training import rollout_loss
+
+#: A leaf whose gradient is below this times the largest one's has none but rounding.
+_SILENT = 1e-10
+
+
+def silent_leaves(settings: Settings) -> set[str]:
+    """Leaves whose gradient is nothing but rounding, in the control.
+
+    What only shifts the input of a batch norm has none. Weight decay and Adam turn the
+    rounding into steps, on which nothing that is trained depends. None is silent where
+    no surrogate is trained.
+    """
+    if settings.general.mode == "physical":
+        return set()
+    model = legacy.assemble.build_model(settings)
+    plan, cells = model.plan, settings.model.physical.resolution.values()
+    generator = np.random.default_rng(5)
+    windows = generator.standard_normal((3, len(plan.names), 3, *cells))
+    rollout_loss(model.train(), torch.from_numpy(windows), plan.dynamic).backward()
+    sizes = {
+        name: float(p.grad.abs().square().mean().sqrt())
+        for name, p in model.network.named_parameters()
+        if p.grad is not None
+    }
+    largest = max(sizes.values())
+    return {name for name, size in sizes.items() if size < _SILENT * largest}
+
+
+def follows_rounding(name: str, silent: Collection[str]) -> bool:
+    """Whether an array of a checkpoint does: of a silent leaf, or a running mean then.
+
+    Args:
+        name: `<file> weights/<leaf>` or `<file> optimiser/<leaf>/<moment>`.
+        silent: The silent leaves.
+    """
+    _, _, rest = name.partition(" ")
+    kind, _, leaf = rest.partition("/")
+    if kind == "optimiser":
+        leaf, _, moment = leaf.rpartition("/")
+        return leaf in silent and moment != "step"
+    if kind != "weights":
+        return False
+    return leaf in silent or (bool(silent) and leaf.endswith("running_mean"))
