@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.harness.compare import Finding, Verdict, failed, not_judged
 from bridge.harness.ids import Judged, ids_of
+from bridge.harness.inputs import checksums, unchanged
 from bridge.harness.proving import proving
 
 Findings = Iterable[Finding]
@@ -194,12 +195,15 @@ def run_ladder(ladder: Ladder, case: Any) -> CaseResult:
                 RungResult(rung.name, rung.compares, Verdict.NOT_RUN, 0, None)
             )
             continue
+        before = checksums(built)
         with proving() as proofs:
             try:
                 findings = list(rung.run(built))
             except Exception as error:  # the candidate's errors are findings
                 hint = f"raised {type(error).__name__}: {error}"
                 findings = [failed(rung.name, "no exception", hint)]
+        if findings and before:
+            findings = [*findings, unchanged(built, before)]
         result = replace(_judged(rung, findings), judged=ids_of(findings, proofs))
         results.append(result)
         stopped = result.verdict is not Verdict.PASSED

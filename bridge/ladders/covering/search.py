@@ -21,6 +21,8 @@ from experiment.system import SettingsError
 _SEED = 1
 #: Rows that are tried for each that is taken.
 _TRIES = 2
+#: Rows that are drawn to see what is read when.
+_DRAWN = 600
 #: What decides whether other settings are read.
 DECIDING = (
     SHIPPED,
@@ -59,6 +61,12 @@ def search(folder: Path) -> tuple[list[Row], dict[Pair, str]]:
     chance = random.Random(_SEED)
     rows: list[Row] = []
     impossible: dict[Pair, str] = {}
+    seen = _seen_together(factors, chance, folder)
+    for pair in sorted(left, key=repr):
+        why = _never(seen, pair)
+        if why:
+            impossible[pair] = why
+    print(len(left), "pairs,", len(impossible), "of them never read together")
     while left - impossible.keys():
         pair = chance.choice(sorted(left - impossible.keys(), key=repr))
         tried = [_row(factors, left, pair, chance, folder) for _ in range(_TRIES)]
@@ -76,6 +84,46 @@ def search(folder: Path) -> tuple[list[Row], dict[Pair, str]]:
         left -= best[1]
         print(len(rows), len(best[1]), len(left - impossible.keys()), flush=True)
     return rows, {pair: why for pair, why in impossible.items() if pair in left}
+
+
+#: By setting and by what decides: the values of the latter with which it was read.
+Seen = Mapping[str, Mapping[str, set[Any]]]
+
+
+def _seen_together(
+    factors: Mapping[str, Factor], chance: random.Random, folder: Path
+) -> Seen:
+    """What decides whether a setting is read, seen in many rows drawn at random."""
+    seen: dict[str, dict[str, set[Any]]] = {
+        key: {gate: set() for gate in DECIDING} for key in factors
+    }
+    plain = {f.key: f.values[0] for f in factors.values()}
+    gates = {gate: factors[gate].values for gate in DECIDING}
+    for drawn in range(_DRAWN):
+        some = chance.sample(DECIDING, 1 + drawn % 5)
+        row = Row(plain | {gate: chance.choice(gates[gate]) for gate in some})
+        read = _read(row, folder)
+        for key in read or ():
+            for gate in DECIDING:
+                if gate in (read or {}):
+                    seen[key][gate].add(row.values[gate])
+                else:
+                    # What isn't read itself decides nothing.
+                    seen[key][gate].update(gates[gate])
+    return seen
+
+
+def _never(seen: Seen, pair: Pair) -> str:
+    """Why two values are never read in one run; empty if they may be."""
+    one, value, other, its = pair
+    for gate in DECIDING:
+        allowed = seen[one][gate] & seen[other][gate]
+        for key, fixed in ((one, value), (other, its)):
+            if key == gate:
+                allowed &= {fixed}
+        if not allowed:
+            return f"no run reads both: {gate} decides"
+    return ""
 
 
 def _met(row: Row, folder: Path) -> set[Pair]:
@@ -151,7 +199,7 @@ def _started(
     """Values with which a run reads what is wanted: the plain ones, or others."""
     why = "no run reads both"
     free = [k for k in factors if k not in wanted]
-    for attempt in range(60):
+    for attempt in range(24):
         changed = dict(values)
         for key in chance.sample(free, min(len(free), attempt // 4)):
             changed[key] = chance.choice(factors[key].values)

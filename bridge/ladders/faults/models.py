@@ -13,6 +13,7 @@ import phiml_port.assemble
 import phiml_port.models.surrogate
 from bridge.convert import TorchModel
 from bridge.harness import Fault
+from bridge.harness.inputs import CHANGED
 from bridge.ladders import models, models_counterfactuals
 from bridge.ladders.cases import CaseName
 from bridge.ladders.converters import CUT_CONVERTER
@@ -51,6 +52,16 @@ def _no_residual(call: Any) -> Any:
             piece = after.vector[start:stop]
             pieces.append(piece - state.vector[start:stop] if is_dynamic else piece)
         return math.concat(pieces, "vector")
+
+    return faulty
+
+
+def _changes_its_input(call: Any) -> Any:
+    def faulty(self: Any, state: Any) -> Any:
+        after = call(self, state)
+        with torch.no_grad():
+            state.native(state.shape).mul_(1 + 1e-9)
+        return after
 
     return faulty
 
@@ -205,6 +216,7 @@ FAULTS = (
         _ADVECTION,
         wrapped(Surrogate, "__call__", _no_residual),
     ),
+    Fault(CHANGED, "R3", _BURGERS, wrapped(Surrogate, "__call__", _changes_its_input)),
     Fault(
         SWAPPED,
         "R3",

@@ -59,7 +59,10 @@ def test_any_project_proves_and_switches_its_own_pair(elsewhere: Path) -> None:
     assert refused.stderr.startswith("error: new is not promoted:\n  there is no ev")
     done = bridge("verify", "all", "--json", "found.json", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
-    assert "toy: 2/2 cases pass, 3/3 comparisons proved; evidence in toy.json" in done.stdout
+    assert (
+        "toy: 2/2 cases pass, 3/3 comparisons proved; evidence in toy.json"
+        in done.stdout
+    )
     assert len(json.loads((elsewhere / "found.json").read_text())) == 2
     done = bridge("selftest", cwd=elsewhere)
     assert done.returncode == 0, done.stdout
