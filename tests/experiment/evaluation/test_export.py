@@ -20,6 +20,7 @@ from experiment.evaluation import (
 from experiment.run import RunFolder, read_evaluated
 from experiment.run.assembly import run_training
 from experiment.run.evaluating import evaluate_run
+from experiment.run.subruns import sub_runs
 from experiment.settings import Settings
 from experiment.system import Progress, SettingsError, UserError, load_arrays
 from experiment.training import PHYSICAL, SYNTHETIC
@@ -285,3 +286,10 @@ def test_the_disk_must_have_room_for_it(
     assert small(tmp_path, *words, path).evaluation.export
     monkeypatch.setattr("experiment.settings.disk._free", lambda folder: needed - 1)
     assert "the exported evaluation needs" in _refused(tmp_path, *words, path)
+
+
+def test_trainings_of_a_comparison_never_share_a_file(tmp_path: Path) -> None:
+    """A file of settings may have the key; each training would write to one path."""
+    runs = sub_runs(exporting(tmp_path, "general.mode=compare"))
+    assert len(runs) > 1
+    assert {run.settings.evaluation.export for run in runs} == {None}
