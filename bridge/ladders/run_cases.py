@@ -31,6 +31,7 @@ _ALWAYS = {
     "trainer.synthetic.checkpoint_every": 0,
     "evaluation.test_sim": [1],
     "evaluation.laplace_rank": 0,
+    "evaluation.export": None,
 }
 
 

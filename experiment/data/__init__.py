@@ -30,6 +30,16 @@ from experiment.data.generation import (
 )
 from experiment.data.hashes import seal_scene
 from experiment.data.importing import import_data
+from experiment.data.netcdf import (
+    VECTOR,
+    check_ours,
+    describe,
+    field_dims,
+    write_coordinates,
+    write_facts,
+    write_labels,
+    write_netcdf,
+)
 from experiment.data.observations import (
     ObservationPlan,
     Observed,
@@ -64,14 +74,18 @@ __all__ = [
     "Scene",
     "Simulator",
     "TrajectoryStore",
+    "VECTOR",
     "WindowCounts",
     "Windows",
     "as_slice",
     "cell_means",
     "channel_plan",
+    "check_ours",
     "chosen_windows",
     "data_are_imported",
+    "describe",
     "export_data",
+    "field_dims",
     "frame_shape",
     "generate",
     "import_data",
@@ -95,4 +109,8 @@ __all__ = [
     "stability_warnings",
     "with_noise",
     "with_scene",
+    "write_coordinates",
+    "write_facts",
+    "write_labels",
+    "write_netcdf",
 ]

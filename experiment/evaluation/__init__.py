@@ -8,6 +8,7 @@ from experiment.evaluation.comparison import (
     guesses,
     spread_text,
 )
+from experiment.evaluation.exporting import check_export, export_evaluation
 from experiment.evaluation.laplace import INFORMED
 from experiment.evaluation.metrics import (
     correlation,
@@ -49,6 +50,7 @@ __all__ = [
     "RecoveredParameter",
     "Rollout",
     "certainty_text",
+    "check_export",
     "compared_models",
     "comparison_tables",
     "correlation",
@@ -56,6 +58,7 @@ __all__ = [
     "energy",
     "error_lines",
     "evaluate",
+    "export_evaluation",
     "first_bad_frame",
     "guesses",
     "nrmse",

@@ -12,6 +12,7 @@ from experiment.evaluation import (
     Forecast,
     RecoveredParameter,
     evaluate,
+    export_evaluation,
     write_evaluation,
 )
 from experiment.run.folder import RunFolder
@@ -51,6 +52,9 @@ def evaluate_run(
     result = evaluate(settings, evaluated.forecasts, evaluated.parameters)
     folder = evaluation_folder(settings, run)
     write_evaluation(result, folder)
+    if settings.evaluation.export is not None:
+        name, steps = run.path.name, evaluated.steps
+        export_evaluation(result, settings, run=name, steps=steps)
     names = draw_evaluation(result, settings, evaluated.histories, folder)
     pictures = [folder / name for name in names]
     facts = {**evaluated.facts, **run_facts(settings)}

@@ -142,5 +142,5 @@ def _settings(settings: Settings, kind: str, seed: int) -> Settings:
         general=general,
         trainer=trainer if kind == "hybrid" else alone,
         # Its evaluation is below the run folder, so that none overwrites another's.
-        evaluation=replace(settings.evaluation, output_dir=None),
+        evaluation=replace(settings.evaluation, output_dir=None, export=None),
     )

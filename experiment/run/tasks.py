@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiment.data import Simulator, export_data, generate, import_data
-from experiment.evaluation import parameter_table, summary_table
+from experiment.evaluation import check_export, parameter_table, summary_table
 from experiment.run.comparison import ComparisonRun
 from experiment.run.evaluating import (
     Evaluated,
@@ -93,6 +93,8 @@ def _run(
         tasks = settings.general.tasks
         if settings.general.mode == "evaluate":
             tasks = ("evaluate",)
+        if "evaluate" in tasks and components.comparison is None:
+            check_export(settings)
         if "import" in tasks:
             import_data(settings, progress)
         comparison = components.comparison

@@ -1,6 +1,7 @@
 """Checks settings: nested dicts become checked, frozen settings, or one message."""
 
 import json
+import os
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
@@ -207,7 +208,14 @@ def _impossible_import(settings: Settings) -> Iterator[str]:
     if "export" in tasks and data.export is None:
         yield (
             "`general.tasks` has export, and `data.export` is null; expected the path"
-            " of the NetCDF file that is to be written, such as mine.nc."
+            " of the NetCDF file that is to be written, such as mine.nc. (Forecasts and"
+            " recovered parameters are written by the task evaluate, to"
+            " `evaluation.export`.)"
+        )
+    if "export" in tasks and _same_file(data.export, settings.evaluation.export):
+        yield (
+            f"`data.export` and `evaluation.export` are both {data.export}; expected"
+            " two files, one of simulations and one of forecasts."
         )
     for name in data.source_names or {}:
         if name not in data.fields:
@@ -215,6 +223,12 @@ def _impossible_import(settings: Settings) -> Iterator[str]:
                 f"`data.source_names` has `{name}`, which is not in `data.fields`:"
                 f" {spelling_hint(name, data.fields)}"
             )
+
+
+def _same_file(one: str | None, other: str | None) -> bool:
+    if one is None or other is None:
+        return False
+    return os.path.abspath(one) == os.path.abspath(other)
 
 
 def _impossible_grid(settings: Settings) -> Iterator[str]:

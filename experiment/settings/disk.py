@@ -10,7 +10,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiment.settings.memory import channels_of, trajectory_bytes
+from experiment.settings.memory import (
+    channels_of,
+    evaluation_bytes,
+    trajectory_bytes,
+)
 from experiment.settings.schema import Settings
 from experiment.settings.values import to_dict
 
@@ -54,6 +58,12 @@ def _written(
         size = data.num_simulations * one
         parent = str(Path(data.export).parent)
         yield "data.export", parent, size, ("the export", *grown)
+    export = settings.evaluation.export
+    if "evaluate" in tasks and export is not None:
+        lower = ("evaluation.test_sim", "evaluation.num_frames", grown[2])
+        words = ("the exported evaluation", *lower)
+        parent = str(Path(export).parent)
+        yield "evaluation.export", parent, evaluation_bytes(settings), words
     cached = {*settings.trainer.train_sim, *settings.trainer.val_sim}
     folder = settings.cache.dir
     if "train" in tasks and folder is not None and not Path(folder).exists():

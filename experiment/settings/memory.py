@@ -97,6 +97,15 @@ def trajectory_bytes(settings: Settings, precision: str) -> int:
     return values * _cells(settings) * _BYTES[precision]
 
 
+def evaluation_bytes(settings: Settings) -> int:
+    """Bytes of what is evaluated at least: the reference and a forecast a model."""
+    evaluation = settings.evaluation
+    frames = len(evaluation.test_sim) * evaluation.num_frames
+    models = 2 if settings.general.mode == "hybrid" else 1
+    values = (1 + models) * frames * _channels(settings, dynamic=True)
+    return values * _cells(settings) * _BYTES[settings.general.precision]
+
+
 def _cells(settings: Settings, coarsening: int = 1) -> int:
     sizes = settings.model.physical.resolution.values()
     return math.prod(max(size // coarsening, 1) for size in sizes)

@@ -250,6 +250,7 @@ class Evaluation:
     checkpoint: Literal["last", "best"]
     run: Run | None
     laplace_rank: Index
+    export: PathText | None
     output_dir: PathText | None
 
 

@@ -52,6 +52,7 @@ UNREAD: dict[str, dict[str, str]] = {
         "general.seed": "its seeds are `compare.seeds`",
         "trainer.synthetic.epochs": _BUDGET,
         "trainer.physical.rounds": _BUDGET,
+        "evaluation.export": "each of its trainings has forecasts of its own",
     },
     "evaluate": {
         "general.take_over": _NOTHING_TRAINED,
@@ -113,6 +114,11 @@ _CONDITIONS = (
         "trainer.hybrid.alpha",
         lambda s: s.trainer.hybrid.trajectories is None,
         "`trainer.hybrid.trajectories=null`",
+    ),
+    _Condition(
+        "evaluation.export",
+        lambda s: s.general.mode == "evaluate" or "evaluate" in s.general.tasks,
+        "evaluate in `general.tasks`, the task that writes it",
     ),
     _Condition(
         "general.tasks",

@@ -93,6 +93,7 @@ OTHER: dict[str, Any] = {
     "trainer.hybrid.proportional": True,
     "trainer.hybrid.keep_best": False,
     "evaluation.laplace_rank": 3,
+    "evaluation.export": "never/written.nc",
     "compare.seeds": [5, 6],
     "compare.redraw_data": True,
     "model.synthetic.name": "resnet",
