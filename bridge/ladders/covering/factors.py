@@ -44,6 +44,7 @@ FIXED = {
     "evaluation.test_sim": "follows trainer.train_sim",
     "evaluation.run": "names a run",
     "evaluation.output_dir": "names a folder",
+    "evaluation.export": "a copy of the results; tests/experiment/evaluation",
     "model.physical.name": "comes with the configuration, which varies",
     "model.physical.domain": "comes with the configuration, which varies",
     "model.physical.dt": "comes with the configuration, which varies",
