@@ -46,19 +46,27 @@ def module_of(function: Function) -> nn.Module:
     class _Module(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.names = {n.replace(".", "_"): n for n in function.leaves}
-            for own, name in self.names.items():
-                tensor = function.leaves[name].detach().clone()
-                if tensor.is_floating_point() or tensor.is_complex():
-                    self.register_parameter(own, nn.Parameter(tensor))
-                else:
-                    self.register_buffer(own, tensor)
+            for name, value in function.leaves.items():
+                _hold(self, name, value.detach().clone())
 
         def forward(self, *inputs: Any) -> Any:
-            leaves = {name: getattr(self, own) for own, name in self.names.items()}
+            leaves = dict(self.named_parameters()) | dict(self.named_buffers())
             return function.apply(leaves, *inputs)
 
     return _Module()
+
+
+def _hold(module: nn.Module, path: str, tensor: torch.Tensor) -> None:
+    """Registers a tensor at its path, which is its name in the module then."""
+    *above, name = path.split(".")
+    for word in above:
+        if word not in dict(module.named_children()):
+            module.add_module(word, nn.Module())
+        module = module.get_submodule(word)
+    if tensor.is_floating_point() or tensor.is_complex():
+        module.register_parameter(name, nn.Parameter(tensor))
+    else:
+        module.register_buffer(name, tensor)
 
 
 def flatten_phiml(value: Any) -> dict[str, Any]:
