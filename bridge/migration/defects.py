@@ -60,6 +60,10 @@ def leaf_defects(name: str, value: np.ndarray) -> Iterator[Defect]:
     if value.dtype.kind not in "fc" or not value.size:
         return
     yield _loading(f"`{name}` isn't used: it is 0", name, np.zeros_like)
+    if value.dtype.kind == "c":
+        yield _loading(f"`{name}` conjugated", name, np.conj)
+        for part, lost in _LOST.items():
+            yield _loading(f"{part} part of `{name}` isn't used: it is 0", name, lost)
     if value.ndim == 1:
         yield _loading(f"`{name}` isn't used: it is 1", name, np.ones_like)
     if value.ndim > 1 and value.shape[-1] == value.shape[-2] > 1:
@@ -68,6 +72,13 @@ def leaf_defects(name: str, value: np.ndarray) -> Iterator[Defect]:
         yield _loading(
             f"`{name}`: first two axes swapped", name, lambda v: v.swapaxes(0, 1)
         )
+
+
+#: A complex array without one of its parts, by the name of what is lost.
+_LOST: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "imaginary": lambda value: np.real(value).astype(value.dtype),
+    "real": lambda value: value - np.real(value),
+}
 
 
 def changed_leaf(defect: Defect, name: str, value: np.ndarray) -> np.ndarray:

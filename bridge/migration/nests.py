@@ -36,7 +36,9 @@ def flat(function: Function) -> Function:
     if isinstance(function.leaves, Mapping) and all(map(is_array, _values(function))):
         return function
     leaves, rebuild = taken_apart(function.leaves)
-    return Function(lambda some, *inputs: function.apply(rebuild(some), *inputs), leaves)
+    return Function(
+        lambda some, *inputs: function.apply(rebuild(some), *inputs), leaves
+    )
 
 
 def replace_leaves(function: Function, values: Mapping[str, np.ndarray]) -> None:

@@ -38,7 +38,8 @@ class Side:
     Only `build` must be given. What it returns is judged by what it is: a torch module
     (also compiled, wrapped for several processes, complex), a `Function` on NumPy, JAX
     or torch arrays, a plain callable, any object that holds NumPy arrays and can be
-    called, or a pytree of JAX that can be called. With `step`, it is a trainer and only its steps and its state are judged.
+    called, or a pytree of JAX that can be called. With `step`, it is a trainer and
+    only its steps and its state are judged.
 
     Attributes:
         build: Makes the object. Called several times; random numbers are seeded before

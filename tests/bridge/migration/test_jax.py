@@ -1,4 +1,4 @@
-"""JAX functions on pytrees beside torch and NumPy: equal ones pass, faults are found."""
+"""JAX pytrees beside torch and NumPy: equal ones pass, faults are found."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -223,7 +223,7 @@ def test_a_pytree_that_is_called(faulty: bool) -> None:
     def call(tree: Any, x: Any) -> Any:
         return tree(x) - faulty * tree.bias
 
-    how = {"call": call} if faulty else {}
+    how: dict[str, Any] = {"call": call} if faulty else {}
     side = Side(lambda: Module(jnp.ones((4, 3)), jnp.ones(4)), **how)
     fields: dict[str, Any] = {"batch": rows, "loss": mean_square, "optimiser": None}
     proof = pair(lambda: nn.Linear(3, 4), side, **fields).verify(report=quiet)
