@@ -1,8 +1,9 @@
 """Guesses of which leaf is which, by name, shape and order, the likeliest first."""
 
 import itertools
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def first_guesses(theirs: Arrays, mine: Arrays) -> Iterator[dict[str, Leaf]]:
     """By name, then by shape in the order of both; then other orders and axes.
 
     Leaves of one rank have the same order of axes in most libraries, so the order of
-    those that fit in one way only comes first.
+    those that fit in one way only comes first. Of few leaves, all ways follow.
     """
     named = _by_name(theirs, mine)
     count = 0
@@ -34,6 +35,28 @@ def first_guesses(theirs: Arrays, mine: Arrays) -> Iterator[dict[str, Leaf]]:
             count += 1
             if count >= _GUESSES:
                 return
+    yield from _every(theirs, mine, named)
+
+
+def _every(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, Leaf]]:
+    """All orders in all axes, if they aren't too many."""
+    groups = [g for g in _groups(theirs, mine, named) if len(g[1]) <= _ORDERED]
+    orders = math.prod(math.factorial(len(own)) for _, own in groups)
+    if orders > _GUESSES:
+        return
+    for order in itertools.product(*(itertools.permutations(own) for _, own in groups)):
+        moved = [
+            (ours, list(own)) for (ours, _), own in zip(groups, order, strict=True)
+        ]
+        leaves = dict(named) | _paired(moved, theirs, mine, list)
+        ways = {
+            name: _ways(theirs[name], mine[leaf.name], leaf.name)
+            for name, leaf in leaves.items()
+        }
+        if orders * math.prod(map(len, ways.values())) > _GUESSES:
+            return
+        for chosen in itertools.product(*ways.values()):
+            yield dict(zip(ways, chosen, strict=True))
 
 
 def changes(
@@ -153,7 +176,10 @@ def _size(value: np.ndarray) -> tuple[str, int]:
 
 
 def _paired(
-    groups: list[tuple[list[str], list[str]]], theirs: Arrays, mine: Arrays, order
+    groups: list[tuple[list[str], list[str]]],
+    theirs: Arrays,
+    mine: Arrays,
+    order: Callable[[list[str]], list[str]],
 ) -> dict[str, Leaf]:
     found = {}
     for ours, own in groups:

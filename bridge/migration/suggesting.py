@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Forwards that are tried to tell leaves of one shape apart.
 _TRIES = 1000
+#: Samples of a probe, and draws of weights: what one doesn't use, another may.
+_SAMPLES, _DRAWS = 8, 3
 #: A forward with the right leaves is off by rounding alone.
 _AGREES = 1e-9
 
@@ -62,28 +64,43 @@ def _probe(
 ) -> Callable[[Leaves], float]:
     """How far outputs are off with a mapping, beside their own size."""
     drawn = varied(theirs, set(control.trainable()), True)
-    weights = {n: cast(v, pair.precision) for n, v in drawn.items()}
-    inputs, _ = pair.batch(2)
-    control.load(weights)
-    seed()
-    wanted = _outputs(control, inputs)
+    inputs, _ = pair.batch(_SAMPLES)
+    probes = []
+    for number in range(_DRAWS):
+        weights = {
+            n: cast(_moved(v, number), pair.precision)
+            if n in control.trainable()
+            else cast(v, pair.precision)
+            for n, v in drawn.items()
+        }
+        control.load(weights)
+        seed()
+        probes.append((weights, _outputs(control, inputs)))
 
     def off(leaves: Leaves) -> float:
         mapped = leaf_map(dict(leaves), {n: theirs[n].shape for n in leaves}, mine)
-        candidate.load(mapped.out({n: weights[n] for n in leaves}))
-        seed()
-        try:
-            given = _outputs(candidate, inputs)
-        except Exception:
-            return np.inf
-        if [v.shape for v in given] != [v.shape for v in wanted]:
-            return np.inf
-        return max(
-            (error_of(g, w, rms(w) or 1.0) for g, w in zip(given, wanted, strict=True)),
-            default=np.inf,
-        )
+        worst = 0.0
+        for weights, wanted in probes:
+            candidate.load(mapped.out({n: weights[n] for n in leaves}))
+            seed()
+            try:
+                given = _outputs(candidate, inputs)
+            except Exception:
+                return np.inf
+            if not wanted or [v.shape for v in given] != [v.shape for v in wanted]:
+                return np.inf
+            for one, other in zip(given, wanted, strict=True):
+                worst = max(worst, error_of(one, other, rms(other) or 1.0))
+        return worst
 
     return off
+
+
+def _moved(value: np.ndarray, draw: int) -> np.ndarray:
+    """The control's own weights first, then others of their size."""
+    if not draw or value.dtype.kind not in "fc":
+        return value
+    return value * np.random.default_rng(draw).uniform(-1.5, 1.5, value.shape)
 
 
 def _outputs(subject: Subject, inputs: list[np.ndarray]) -> list[np.ndarray]:
