@@ -62,15 +62,14 @@ def _every(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, Le
 def changes(
     found: Leaves, theirs: Arrays, mine: Arrays, together: int
 ) -> Iterator[dict[str, Leaf]]:
-    """Other axes of a leaf, or two leaves of one shape exchanged; then more at once."""
+    """Other axes of a leaf, or two leaves of one shape exchanged; some at once."""
     single = list(_changes(found, theirs, mine))
-    for number in range(1, together + 1):
-        for chosen in itertools.combinations(single, number):
-            changed = dict(found)
-            for change in chosen:
-                changed.update(change)
-            if len({leaf.name for leaf in changed.values()}) == len(changed):
-                yield changed
+    for chosen in itertools.combinations(single, together):
+        changed = dict(found)
+        for change in chosen:
+            changed.update(change)
+        if len({leaf.name for leaf in changed.values()}) == len(changed):
+            yield changed
 
 
 def _plain(name: str) -> str:
@@ -134,11 +133,13 @@ def _nested(left: Sequence[int], right: Sequence[int]) -> bool:
 
 
 def _orders(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, Leaf]]:
-    """Leaves without a common name, paired by shape, in several orders.
+    """Leaves without a common name, paired by shape: by likeness, in several orders.
 
     Layers in another order have weights and biases in that same order.
     """
     groups = _groups(theirs, mine, named)
+    alike = [(ours, _alike(ours, own, theirs, mine)) for ours, own in groups]
+    yield _paired(alike, theirs, mine, lambda own: own)
     yield _paired(groups, theirs, mine, lambda own: own)
     yield _paired(groups, theirs, mine, lambda own: own[::-1])
     for size in range(2, _ORDERED + 1):
@@ -149,6 +150,52 @@ def _orders(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, L
 
             if any(len(own) == size for _, own in groups):
                 yield _paired(groups, theirs, mine, moved)
+
+
+def _alike(ours: list[str], own: list[str], theirs: Arrays, mine: Arrays) -> list[str]:
+    """The names of the other side, the most alike one in each place."""
+    places = {n: i for names in (ours, own) for i, n in enumerate(names)}
+
+    def likeness(pair: tuple[str, str]) -> float:
+        left, right = (_words(n) for n in pair)
+        both = len(left & right) / max(len(left | right), 1)
+        kind = 2 * bool(left & right & {"weight", "bias"})
+        shape = theirs[pair[0]].shape == mine[pair[1]].shape
+        near = abs(places[pair[0]] - places[pair[1]]) / (len(own) + len(ours))
+        return both + kind + 0.1 * shape - 0.2 * near
+
+    chosen: dict[str, str] = {}
+    for left, right in sorted(itertools.product(ours, own), key=likeness, reverse=True):
+        if left not in chosen and right not in chosen.values():
+            chosen[left] = right
+    taken = [chosen[n] for n in ours if n in chosen]
+    return taken + [n for n in own if n not in taken]
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name, those that mean the same alike; numbers by themselves."""
+    words = re.findall(r"[a-z]+|[0-9]+", _plain(name))
+    return {_SAME.get(w, w) for w in words}
+
+
+#: What libraries call the same layer.
+_SAME = {
+    "ln": "norm",
+    "layernorm": "norm",
+    "bn": "norm",
+    "batchnorm": "norm",
+    "fc": "linear",
+    "lin": "linear",
+    "dense": "linear",
+    "attention": "attn",
+    "mha": "attn",
+    "qkv": "in",
+    "o": "out",
+    "up": "1",
+    "down": "2",
+    "embed": "embedding",
+    "emb": "embedding",
+}
 
 
 def _groups(

@@ -1,5 +1,6 @@
 """Suggests which of the candidate's leaves is which of the control's."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bridge.harness import HarnessError, error_of, rms
+from bridge.harness import HarnessError, rms
 from bridge.migration.arrays import cast, flatten, real, to_numpy
 from bridge.migration.guesses import Arrays, Leaves, changes, first_guesses
 from bridge.migration.mapping import Leaf, leaf_map, write_mapping
@@ -24,6 +25,12 @@ _TRIES = 1000
 _SAMPLES, _DRAWS = 8, 3
 #: A forward with the right leaves is off by rounding alone.
 _AGREES = 1e-9
+
+
+#: Outputs that are further off than this say nothing of leaves; names do.
+_FAR = 0.3
+#: What a wrong activation may do; a wrong leaf does more.
+_NEAR = 0.02
 
 
 def suggest(migration: "Migration", path: Path | None) -> dict[str, Leaf]:
@@ -90,7 +97,7 @@ def _probe(
             if not wanted or [v.shape for v in given] != [v.shape for v in wanted]:
                 return np.inf
             for one, other in zip(given, wanted, strict=True):
-                worst = max(worst, error_of(one, other, rms(other) or 1.0))
+                worst = max(worst, rms(one - other) / (rms(other) or 1.0))
         return worst
 
     return off
@@ -123,22 +130,31 @@ def _by_values(
             found, least = guess, now
         if least <= _AGREES or tries >= _TRIES:
             break
-    moved = True
-    while moved and least > _AGREES and tries < _TRIES:
-        moved = False
-        # A change by itself may make it worse where two are needed.
-        for change in changes(found, theirs, mine, together=2):
-            tries += 1
-            now = off(change)
+    while least > _AGREES and tries < _TRIES:
+        # The best change of one leaf; of two, where each by itself makes it worse.
+        for together in (1, 2):
+            tried = list(
+                itertools.islice(changes(found, theirs, mine, together), _TRIES)
+            )
+            distances = [off(change) for change in tried]
+            tries += len(tried)
+            now = min(distances, default=np.inf)
             if now < least * (1 - 1e-6):
-                found, least, moved = change, now, True
+                found, least = tried[distances.index(now)], now
                 break
-            if tries >= _TRIES:
-                break
+        else:
+            break
     if least <= 1e-6:
         return found, f"a forward with these agrees to {least:.0e}, after {tries} tries"
-    return (
-        found if least < np.inf else guesses[0],
+    if least >= _FAR:
+        found, least = guesses[0], off(guesses[0])
+    if least < _NEAR:
+        return found, (
+            f"a forward with these is {least:.1e} off, after {tries} tries, and any"
+            " exchange is worse: the leaves are likely right, and the two compute"
+            " something else; `verify` says what"
+        )
+    return found, (
         f"a forward with these is {least:.1e} off, after {tries} tries: names and"
-        " shapes alone speak for it; check it, or the two compute something else",
+        " shapes alone speak for it; check it, or the two compute something else"
     )

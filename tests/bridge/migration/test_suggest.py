@@ -218,3 +218,58 @@ def test_a_side_that_cannot_be_built_is_named() -> None:
 
     with pytest.raises(HarnessError, match="`build` of the candidate raised"):
         pair(Plain, broken, batch=rows).suggest_mapping()
+
+
+def transformer(leaves: Any, x: np.ndarray) -> np.ndarray:
+    """A layer of a transformer by hand, with the tanh form of GELU."""
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        x = x - x.mean(-1, keepdims=True)
+        size = np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5)
+        return x / size * leaves[f"{name}.w"] + leaves[f"{name}.b"]
+
+    def linear(x: np.ndarray, name: str) -> np.ndarray:
+        return x @ leaves[f"{name}.w"] + leaves[f"{name}.b"]
+
+    count, length, width = x.shape
+    heads = linear(norm(x, "ln1"), "qkv").reshape(count, length, 3, 2, 3)
+    q, k, v = heads.transpose(2, 0, 3, 1, 4)
+    scores = np.exp(q @ k.swapaxes(-1, -2) / 3**0.5)
+    mixed = scores / scores.sum(-1, keepdims=True) @ v
+    x = x + linear(mixed.swapaxes(1, 2).reshape(count, length, width), "proj")
+    h = linear(norm(x, "ln2"), "up")
+    h = h / 2 * (1 + np.tanh(0.7978845608028654 * (h + 0.044715 * h**3)))
+    return x + linear(h, "down")
+
+
+def test_leaves_are_found_where_the_candidate_has_a_fault(tmp_path: Path) -> None:
+    sizes = {"ln1": (6,), "qkv": (6, 18), "proj": (6, 6), "ln2": (6,)}
+    sizes |= {"up": (6, 10), "down": (10, 6)}
+
+    def control() -> nn.Module:
+        return nn.TransformerEncoderLayer(
+            *(6, 2, 10, 0.0, "gelu"), batch_first=True, norm_first=True
+        )
+
+    def by_hand() -> Function:
+        rng = np.random.default_rng(0)
+        leaves = {}
+        for name, size in sizes.items():
+            leaves[f"{name}.w"] = rng.standard_normal(size)
+            leaves[f"{name}.b"] = rng.standard_normal(size[-1])
+        return Function(transformer, leaves)
+
+    def batch(rng: np.random.Generator, size: int) -> Any:
+        return tuple(rng.standard_normal((size, 5, 6)) for _ in range(2))
+
+    path = tmp_path / "map.yaml"
+    found = pair(control, by_hand, batch=batch, optimiser=None).suggest_mapping(path)
+
+    assert [leaf.name for leaf in found.values()] == [
+        *("qkv.w", "qkv.b", "proj.w", "proj.b", "up.w", "up.b", "down.w", "down.b"),
+        *("ln1.w", "ln1.b", "ln2.w", "ln2.b"),
+    ]
+    assert "the leaves are likely right" in path.read_text()
+    side = Side(by_hand, rename=path)
+    proof = pair(control, side, batch=batch, optimiser=None).verify(report=quiet)
+    assert worst(proof)[2] == "gelu with tanh for gelu"
