@@ -138,7 +138,7 @@ def _orders(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, L
     Layers in another order have weights and biases in that same order.
     """
     groups = _groups(theirs, mine, named)
-    alike = [(ours, _alike(ours, own, theirs, mine)) for ours, own in groups]
+    alike = [(ours, _alike(ours, own)) for ours, own in groups]
     yield _paired(alike, theirs, mine, lambda own: own)
     yield _paired(groups, theirs, mine, lambda own: own)
     yield _paired(groups, theirs, mine, lambda own: own[::-1])
@@ -152,17 +152,18 @@ def _orders(theirs: Arrays, mine: Arrays, named: Leaves) -> Iterator[dict[str, L
                 yield _paired(groups, theirs, mine, moved)
 
 
-def _alike(ours: list[str], own: list[str], theirs: Arrays, mine: Arrays) -> list[str]:
+def _alike(ours: list[str], own: list[str]) -> list[str]:
     """The names of the other side, the most alike one in each place."""
     places = {n: i for names in (ours, own) for i, n in enumerate(names)}
 
     def likeness(pair: tuple[str, str]) -> float:
         left, right = (_words(n) for n in pair)
-        both = len(left & right) / max(len(left | right), 1)
-        kind = 2 * bool(left & right & {"weight", "bias"})
-        shape = theirs[pair[0]].shape == mine[pair[1]].shape
+        same = [_same_word(a, b) for a, b in zip(left, right, strict=False)]
+        front = same.index(False) if False in same else len(same)
+        kind = 2 * bool({*left} & {*right} & {"weight", "bias"})
+        both = len({*left} & {*right}) / len({*left} | {*right} | {""})
         near = abs(places[pair[0]] - places[pair[1]]) / (len(own) + len(ours))
-        return both + kind + 0.1 * shape - 0.2 * near
+        return kind + front + both - near / 2
 
     chosen: dict[str, str] = {}
     for left, right in sorted(itertools.product(ours, own), key=likeness, reverse=True):
@@ -172,10 +173,16 @@ def _alike(ours: list[str], own: list[str], theirs: Arrays, mine: Arrays) -> lis
     return taken + [n for n in own if n not in taken]
 
 
-def _words(name: str) -> set[str]:
+def _words(name: str) -> list[str]:
     """The words of a name, those that mean the same alike; numbers by themselves."""
     words = re.findall(r"[a-z]+|[0-9]+", _plain(name))
-    return {_SAME.get(w, w) for w in words}
+    return [_SAME.get(w, w) for w in words]
+
+
+def _same_word(left: str, right: str) -> bool:
+    """Whether words are equal, or one is the other's beginning."""
+    short, long = sorted((left, right), key=len)
+    return short == long or (len(short) > 2 and long.startswith(short))
 
 
 #: What libraries call the same layer.

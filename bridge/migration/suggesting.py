@@ -1,6 +1,7 @@
 """Suggests which of the candidate's leaves is which of the control's."""
 
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Forwards that are tried to tell leaves of one shape apart.
 _TRIES = 1000
+#: Seconds after which no further one is tried.
+_BUDGET = 60.0
 #: Samples of a probe, and draws of weights: what one doesn't use, another may.
 _SAMPLES, _DRAWS = 8, 3
 #: A forward with the right leaves is off by rounding alone.
@@ -123,24 +126,28 @@ def _by_values(
 ) -> tuple[dict[str, Leaf], str]:
     """The guess whose outputs agree, or the closest one, changed until they do."""
     found, least, tries = guesses[0], np.inf, 0
+    end = time.monotonic() + _BUDGET
     for guess in guesses:
         tries += 1
         now = off(guess)
         if now < least:
             found, least = guess, now
-        if least <= _AGREES or tries >= _TRIES:
+        if least <= _AGREES or time.monotonic() > end:
             break
-    while least > _AGREES and tries < _TRIES:
+    while least > _AGREES and tries < _TRIES and time.monotonic() < end:
         # The best change of one leaf; of two, where each by itself makes it worse.
         for together in (1, 2):
-            tried = list(
-                itertools.islice(changes(found, theirs, mine, together), _TRIES)
-            )
-            distances = [off(change) for change in tried]
-            tries += len(tried)
-            now = min(distances, default=np.inf)
-            if now < least * (1 - 1e-6):
-                found, least = tried[distances.index(now)], now
+            closest, best_change = least * (1 - 1e-6), None
+            every = changes(found, theirs, mine, together)
+            for change in itertools.islice(every, _TRIES):
+                tries += 1
+                now = off(change)
+                if now < closest:
+                    closest, best_change = now, change
+                if time.monotonic() > end:
+                    break
+            if best_change is not None:
+                found, least = best_change, closest
                 break
         else:
             break

@@ -10,6 +10,7 @@ from torch import nn
 
 from bridge import Function, Leaf, Side
 from bridge.harness import HarnessError
+from bridge.migration.guesses import first_guesses
 from tests.bridge.migration.nets import adam, pair, quiet, worst
 
 
@@ -273,3 +274,25 @@ def test_leaves_are_found_where_the_candidate_has_a_fault(tmp_path: Path) -> Non
     side = Side(by_hand, rename=path)
     proof = pair(control, side, batch=batch, optimiser=None).verify(report=quiet)
     assert worst(proof)[2] == "gelu with tanh for gelu"
+
+
+def test_layers_of_one_shape_are_paired_by_the_likeness_of_their_names() -> None:
+    """Blocks of a mixer; JAX sorts the keys of its pytrees, which torch doesn't."""
+    expected = {}
+    for block in "01":
+        at = f"blocks.{block}"
+        for norm in "12":
+            expected[f"{at}.norm{norm}.weight", (6,)] = (f"{at}.ln{norm}.scale", (6,))
+            expected[f"{at}.norm{norm}.bias", (6,)] = (f"{at}.ln{norm}.bias", (6,))
+        for name, own, size in (("tokens", "tok", 5), ("channels", "chan", 6)):
+            for number, place, shape in (("0", "0", (7, size)), ("2", "1", (size, 7))):
+                layer, twin = f"{at}.{name}.{number}", f"{at}.{own}.{place}"
+                expected[f"{layer}.weight", shape] = (f"{twin}.w", shape[::-1])
+                expected[f"{layer}.bias", shape[:1]] = (f"{twin}.b", shape[:1])
+    theirs = {name: np.zeros(shape) for name, shape in expected}
+    mine = {name: np.zeros(shape) for name, shape in sorted(expected.values())}
+
+    found = next(first_guesses(theirs, mine))
+
+    names = {n: leaf.name for n, leaf in found.items()}
+    assert names == {n: own for (n, _), (own, _) in expected.items()}
