@@ -35,18 +35,23 @@ def changing(name: str, **changes: Any) -> Defect:
 
 def catalogue(pair: Pair) -> Iterator[Defect]:
     """Every fault that the control could have, in the order of execution."""
-    for fault in pair.migration.faults:
-        yield fault.defect
-    yield from _of_leaves(pair)
-    yield from _of_forward(pair)
-    yield from _of_loss()
-    yield from _of_gradients(pair)
+    yield from of_any(pair)
     if hasattr(pair.oracle, "plain"):
         from bridge.migration.torch_defects import of_operations, of_optimiser
 
         yield from of_operations(pair)
         if pair.oracle.trains:
             yield from of_optimiser(pair)
+
+
+def of_any(pair: Pair) -> Iterator[Defect]:
+    """Those that don't hang on a framework, so that any candidate may have them."""
+    for fault in pair.migration.faults:
+        yield fault.defect
+    yield from _of_leaves(pair)
+    yield from _of_forward(pair)
+    yield from _of_loss()
+    yield from _of_gradients(pair)
 
 
 def _of_leaves(pair: Pair) -> Iterator[Defect]:
@@ -231,4 +236,4 @@ def _clipped(found: Mapping[str, Any], norm: float) -> dict[str, Any]:
     return {k: g * factor for k, g in found.items()}
 
 
-__all__ = ["Changes", "Defect", "catalogue", "changing"]
+__all__ = ["Changes", "Defect", "catalogue", "changing", "of_any"]

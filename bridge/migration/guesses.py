@@ -175,7 +175,7 @@ def _alike(ours: list[str], own: list[str]) -> list[str]:
 
 def _words(name: str) -> list[str]:
     """The words of a name, those that mean the same alike; numbers by themselves."""
-    words = re.findall(r"[a-z]+|[0-9]+", _plain(name))
+    words: list[str] = re.findall(r"[a-z]+|[0-9]+", _plain(name))
     return [_SAME.get(w, w) for w in words]
 
 

@@ -275,3 +275,31 @@ def test_a_checkpoint_of_torch_is_loaded_into_a_pytree(tmp_path: Any) -> None:
     )
     with pytest.raises(HarnessError, match="moments are kept for torch"):
         migration.load(tmp_path / "a", other, "candidate", adam(one.parameters()))
+
+
+def test_faults_are_planted_into_a_jax_candidate() -> None:
+    wanted = ("`2.bias` isn't", "half the loss", "gradients of the opposite", "Adam")
+
+    results = beside().selftest(wanted, report=quiet)
+
+    assert {r.fault.name for r in results} == {
+        "`2.bias` isn't used: it is 0",
+        "`2.bias` isn't used: it is 1",
+        "`2.bias` isn't trained",
+        "half the loss",
+        "gradients of the opposite sign",
+    }
+    assert all(r.caught for r in results)
+
+
+def test_a_number_that_widens_is_explained() -> None:
+    def wide(leaves: Any, x: np.ndarray) -> np.ndarray:
+        return (x @ leaves["weight"].T + leaves["bias"]) * np.float64(1)
+
+    def build() -> Function:
+        return Function(wide, {"weight": np.ones((4, 3)), "bias": np.ones(4)})
+
+    fields = {"batch": rows, "optimiser": None, "precisions": ("float32",)}
+    proof = pair(lambda: nn.Linear(3, 4), build, **fields).verify(["R3"], report=quiet)
+
+    assert "dtype float64, control float32; is a number in it no" in worst(proof)[2]
