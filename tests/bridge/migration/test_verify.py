@@ -345,8 +345,11 @@ class TwoLayers(nn.Module):
 
 
 def phiml_network(activation: str = "Sigmoid") -> Any:
+    from phiml import math
     from phiml.nn import mlp
 
+    # Where other tests loaded JAX too, PhiML would take that.
+    math.use("torch")
     return mlp(3, 4, [5], activation=activation)
 
 
