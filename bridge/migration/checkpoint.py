@@ -13,6 +13,8 @@ import numpy as np
 
 from bridge.harness import HarnessError
 from bridge.migration.mapping import LeafMap, leaf_map
+from bridge.migration.nests import replace_leaves
+from bridge.migration.sides import Function
 from bridge.migration.subject import Subject, Terms, make_subject
 
 if TYPE_CHECKING:
@@ -95,7 +97,14 @@ def load(
             f"`{path}` doesn't fit: `{wrong[0]}` has {there}, the {side} {mine};"
             f" {len(wrong)} leaves differ"
         )
+    if not isinstance(built, Function) and hasattr(subject, "rebuild"):
+        raise HarnessError(
+            f"the {side} is a {type(built).__name__}, a pytree that can't be changed in"
+            " place; build a `bridge.Function` of it and load into that"
+        )
     subject.load(mapping.out(leaves))
+    if isinstance(built, Function):
+        replace_leaves(built, subject.leaves())
     if optimiser is None:
         return
     moments: dict[str, dict[str, np.ndarray]] = {}

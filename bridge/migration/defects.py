@@ -35,18 +35,23 @@ def changing(name: str, **changes: Any) -> Defect:
 
 def catalogue(pair: Pair) -> Iterator[Defect]:
     """Every fault that the control could have, in the order of execution."""
-    for fault in pair.migration.faults:
-        yield fault.defect
-    yield from _of_leaves(pair)
-    yield from _of_forward(pair)
-    yield from _of_loss()
-    yield from _of_gradients(pair)
+    yield from of_any(pair)
     if hasattr(pair.oracle, "plain"):
         from bridge.migration.torch_defects import of_operations, of_optimiser
 
         yield from of_operations(pair)
         if pair.oracle.trains:
             yield from of_optimiser(pair)
+
+
+def of_any(pair: Pair) -> Iterator[Defect]:
+    """Those that don't hang on a framework, so that any candidate may have them."""
+    for fault in pair.migration.faults:
+        yield fault.defect
+    yield from _of_leaves(pair)
+    yield from _of_forward(pair)
+    yield from _of_loss()
+    yield from _of_gradients(pair)
 
 
 def _of_leaves(pair: Pair) -> Iterator[Defect]:
@@ -60,6 +65,10 @@ def leaf_defects(name: str, value: np.ndarray) -> Iterator[Defect]:
     if value.dtype.kind not in "fc" or not value.size:
         return
     yield _loading(f"`{name}` isn't used: it is 0", name, np.zeros_like)
+    if value.dtype.kind == "c":
+        yield _loading(f"`{name}` conjugated", name, np.conj)
+        for part, lost in _LOST.items():
+            yield _loading(f"{part} part of `{name}` isn't used: it is 0", name, lost)
     if value.ndim == 1:
         yield _loading(f"`{name}` isn't used: it is 1", name, np.ones_like)
     if value.ndim > 1 and value.shape[-1] == value.shape[-2] > 1:
@@ -68,6 +77,13 @@ def leaf_defects(name: str, value: np.ndarray) -> Iterator[Defect]:
         yield _loading(
             f"`{name}`: first two axes swapped", name, lambda v: v.swapaxes(0, 1)
         )
+
+
+#: A complex array without one of its parts, by the name of what is lost.
+_LOST: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
+    "imaginary": lambda value: np.real(value).astype(value.dtype),
+    "real": lambda value: value - np.real(value),
+}
 
 
 def changed_leaf(defect: Defect, name: str, value: np.ndarray) -> np.ndarray:
@@ -220,4 +236,4 @@ def _clipped(found: Mapping[str, Any], norm: float) -> dict[str, Any]:
     return {k: g * factor for k, g in found.items()}
 
 
-__all__ = ["Changes", "Defect", "catalogue", "changing"]
+__all__ = ["Changes", "Defect", "catalogue", "changing", "of_any"]

@@ -95,6 +95,8 @@ def _one(
         return _absent(name, candidate, control)
     if candidate.dtype != control.dtype:
         hint = f"dtype {candidate.dtype}, control {control.dtype}"
+        if candidate.dtype.itemsize > control.dtype.itemsize:
+            hint += "; is a number in it no Python float, such as `np.sqrt(2)`?"
         return failed(name, "structure", hint)
     if str(real(control).dtype) not in CEILINGS:
         return exact(name, candidate, control)

@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from bridge.harness import Findings, Verdict, compare, failed, passed
+from bridge.harness import (
+    CEILINGS,
+    Findings,
+    Verdict,
+    compare,
+    error_of,
+    failed,
+    passed,
+    rms,
+)
 from bridge.migration.arrays import flatten, is_torch, mapped, real, to_numpy
 from bridge.migration.causes import cause
 from bridge.migration.observing import forward, looked
@@ -40,43 +50,70 @@ def layers_rung(pair: Pair) -> Findings:
     truths = dict(oracle.plain.named_modules())
     found = 0
     for name, (args, kwargs) in calls.items():
-        twin = twins.get(_own(pair, name, layers[name]))
+        # The whole, whose name is empty, is no layer.
+        own = _own(pair, name, layers[name])
+        twin = twins.get(own) if own else None
         if twin is None:
             continue
         found += 1
+        kinds = f"{type(layers[name]).__name__}, {type(twin).__name__}"
         with torch.no_grad():
+            wide = mapped([list(args), dict(kwargs)], oracle._cast)
+            truth = flatten(truths[name](*_copy(wide[0]), **wide[1]))
             expected = flatten(layers[name](*_copy(args), **kwargs))
             try:
                 with candidate.changes.context():
                     actual = flatten(twin(*_copy(args), **kwargs))
             except Exception as error:
                 hint = f"raised {type(error).__name__}: {error}"
-                yield failed(f"layer {name}", "structure", hint)
-                continue
-            wide = mapped(list(args), oracle._cast)
-            truth = flatten(truths[name](*_copy(wide), **kwargs))
-        for path, value in expected.items():
-            where = f"layer {name}{f' {path}' if path else ''}"
-            if path not in actual:
-                yield failed(where, "structure", "missing in the candidate")
-                continue
-            depth = pair.depth
-            finding = compare(
-                where,
-                *(real(to_numpy(v)) for v in (actual[path], value, truth[path])),
-                factor=2,
-                depth=depth,
-            )
-            if finding.verdict is Verdict.FAILED and not finding.hint:
-                kinds = f"{type(layers[name]).__name__}, {type(twin).__name__}"
-                seen = (looked(forward, pair, s) for s in (candidate, oracle))
-                name = cause(pair, forward, *seen)[0]
-                hint = name or f"this layer differs ({kinds})"
-                yield replace(finding, hint=hint)
-                return
-            yield finding
+                findings = [failed(f"layer {name}", "structure", hint)]
+            else:
+                findings = list(_judged(pair, name, actual, expected, truth))
+        wrong = [f for f in findings if f.verdict is Verdict.FAILED]
+        if not wrong:
+            yield from findings
+            continue
+        seen = [looked(forward, pair, s) for s in (candidate, oracle)]
+        if _agree(pair, *seen):
+            yield passed(f"layer {name} ends elsewhere ({kinds}); see the whole [R3]")
+            continue
+        named = cause(pair, forward, *seen)[0]
+        hint = named or wrong[0].hint or f"this layer differs ({kinds})"
+        yield replace(wrong[0], hint=hint)
+        return
     if not found:
         yield passed("no layer has the same leaves on both sides; see the whole [R3]")
+
+
+def _judged(
+    pair: Pair,
+    name: str,
+    actual: Mapping[str, Any],
+    expected: Mapping[str, Any],
+    truth: Mapping[str, Any],
+) -> Findings:
+    """Each output of a layer."""
+    for path, value in expected.items():
+        where = f"layer {name}{f' {path}' if path else ''}"
+        if path not in actual:
+            yield failed(where, "structure", "missing in the candidate")
+            continue
+        arrays = (real(to_numpy(v)) for v in (actual[path], value, truth[path]))
+        yield compare(where, *arrays, factor=2, depth=pair.depth)
+
+
+def _agree(
+    pair: Pair, candidate: Mapping[str, np.ndarray], oracle: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether the whole is equal, so that a layer is cut elsewhere and isn't wrong."""
+    if candidate.keys() != oracle.keys():
+        return False
+    pairs = [(real(candidate[n]), real(v)) for n, v in oracle.items()]
+    return all(
+        a.shape == b.shape and error_of(a, b, rms(b) or 1.0) <= CEILINGS[pair.precision]
+        for a, b in pairs
+        if b.size and b.dtype.kind == "f"
+    )
 
 
 def _copy(args: Any) -> Any:
@@ -91,13 +128,13 @@ def _layers(module: nn.Module) -> dict[str, nn.Module]:
     }
 
 
-def _own(pair: Pair, name: str, layer: nn.Module) -> str:
-    """The candidate's name of a layer, by the name of one of its leaves."""
-    leaf = next(iter([*dict(layer.named_parameters()), *dict(layer.named_buffers())]))
-    own = pair.map.leaves[f"{name}.{leaf}"].name
-    return (
-        own.removesuffix(f".{leaf}") if own.endswith(leaf) else own.rpartition(".")[0]
-    )
+def _own(pair: Pair, name: str, layer: nn.Module) -> str | None:
+    """The candidate's name of a layer, if it has all its leaves and no others."""
+    leaves = [*dict(layer.named_parameters(recurse=False))]
+    leaves += dict(layer.named_buffers(recurse=False))
+    mapped = [pair.map.leaves[f"{name}.{leaf}"].name for leaf in leaves]
+    above = {own.rpartition(".")[0] for own in mapped}
+    return above.pop() if len(above) == 1 else None
 
 
 def _calls(

@@ -68,6 +68,8 @@ class Pair:
         self.weights = {n: cast(v, self.precision) for n, v in drawn.items()}
         self.oracle = self._oracle()
         self.built = True
+        # Before the first call, so that a side knows the state it starts from.
+        self.refill(self.control)
         self.depth = self._depth()
         self.symmetries = self._symmetries()
 

@@ -59,9 +59,7 @@ def sides_rung(pair: Pair) -> Findings:
     seen = pair.to_common(right, right.leaves())
     for name, value in left.leaves().items():
         yield _leaf(name, seen[name], value)
-    extra_left, extra_right = (getattr(s, "extra_state", dict)() for s in (left, right))
-    if extra_left != extra_right and not pair.migration.candidate.rename:
-        yield failed("state that is no array", "exact", f"{extra_left}, {extra_right}")
+    yield from _other_state(pair)
     if pair.migration.applies("R3"):
         try:
             forward(pair, left, None)
@@ -71,6 +69,23 @@ def sides_rung(pair: Pair) -> Findings:
             return
     if pair.map.leaves == {}:
         yield passed("no leaves on either side")
+
+
+def _other_state(pair: Pair) -> Findings:
+    """State that is no array; by place where names of leaves differ."""
+    left, right = (
+        getattr(s, "extra_state", dict)() for s in (pair.control, pair.candidate)
+    )
+    if pair.migration.candidate.rename:
+        left, right = (
+            {str(n): v for n, v in enumerate(s.values())} for s in (left, right)
+        )
+    for name in dict.fromkeys([*left, *right]):
+        mine, theirs = left.get(name, "none"), right.get(name, "none")
+        if mine != theirs:
+            hint = f"`{name}` is {theirs[:200]}, control {mine[:200]}"
+            yield failed("state that is no array", "exact", hint)
+            return
 
 
 def _few(names: list[str]) -> str:

@@ -18,11 +18,13 @@ class Function:
 
     Attributes:
         apply: `apply(leaves, *inputs)` gives the outputs.
-        leaves: NumPy, JAX or torch arrays by name.
+        leaves: NumPy, JAX or torch arrays by name; or a nest of dicts, lists and
+            tuples, for JAX any pytree, whose arrays are called by their paths, such as
+            `layers.0.w`.
     """
 
     apply: Callable[..., Any]
-    leaves: Mapping[str, Any]
+    leaves: Any
 
     def __call__(self, *inputs: Any) -> Any:
         """The outputs with the leaves as they are."""
@@ -35,8 +37,9 @@ class Side:
 
     Only `build` must be given. What it returns is judged by what it is: a torch module
     (also compiled, wrapped for several processes, complex), a `Function` on NumPy, JAX
-    or torch arrays, a plain callable, or any object that holds NumPy arrays and can be
-    called. With `step`, it is a trainer and only its steps and its state are judged.
+    or torch arrays, a plain callable, any object that holds NumPy arrays and can be
+    called, or a pytree of JAX that can be called. With `step`, it is a trainer and
+    only its steps and its state are judged.
 
     Attributes:
         build: Makes the object. Called several times; random numbers are seeded before
@@ -49,7 +52,8 @@ class Side:
         output_layout: The same for the outputs.
         call: `call(object, *inputs)`, if the object isn't simply called.
         loss: This side's loss, if it isn't the migration's.
-        optimiser: This side's optimiser, if it isn't the migration's.
+        optimiser: This side's optimiser, if it isn't the migration's: a function of its
+            parameters; of its trained leaves by name, if it is JAX's.
         leaves: `leaves(object)` gives the arrays by name, if they can't be found.
         load: `load(object, {name: array})` sets them.
         step: `step(object, inputs, targets)` trains once and returns the loss.

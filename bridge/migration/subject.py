@@ -10,6 +10,7 @@ import numpy as np
 from bridge.harness import HarnessError
 from bridge.migration.arrays import DTYPES, is_array, is_jax, is_torch
 from bridge.migration.mapping import LeafMap, leaf_map
+from bridge.migration.nests import flat, is_called_pytree, taken_apart
 from bridge.migration.sides import Function, Side
 
 
@@ -144,12 +145,18 @@ def make_subject(
         from bridge.migration.torch_modules import TorchSubject
 
         return TorchSubject(side, built, terms, precision)
-    if isinstance(built, Function) and any(is_torch(v) for v in built.leaves.values()):
-        from bridge.migration.torch_modules import TorchSubject
-        from bridge.migration.torch_wrappers import module_of
+    if isinstance(built, Function):
+        kinds = taken_apart(built.leaves)[0].values()
+        if any(map(is_torch, kinds)):
+            from bridge.migration.torch_modules import TorchSubject
+            from bridge.migration.torch_wrappers import module_of
 
-        return TorchSubject(side, module_of(built), terms, precision)
-    if isinstance(built, Function) and any(is_jax(v) for v in built.leaves.values()):
+            return TorchSubject(side, module_of(flat(built)), terms, precision)
+        of_jax = any(map(is_jax, kinds))
+        built = built if of_jax else flat(built)
+    else:
+        of_jax = is_called_pytree(built)
+    if of_jax:
         from bridge.migration.jax_functions import JaxSubject
 
         return JaxSubject(side, built, terms, precision)

@@ -13,10 +13,12 @@ from bridge.harness import HarnessError
 from bridge.migration.arrays import to_numpy
 from bridge.migration.sides import Side
 from bridge.migration.subject import Changes, Terms, scalar
+from bridge.migration.torch_state import OtherState, in_words
 from bridge.migration.torch_wrappers import (
     flatten_phiml,
     loose,
     no_fallback,
+    recast,
     unwrapped,
 )
 
@@ -50,10 +52,11 @@ class TorchSubject:
         self._loss = side.loss or terms.loss
         self._factory = side.optimiser or terms.optimiser
         self._optimiser: Any = None
+        self._other_state: OtherState | None = None
         self.trains = self._factory is not None and self._loss is not None
         if precision is not None:
             self._real, self._complex = _TYPES[precision]
-            built._apply(self._cast)
+            recast(built, self._cast)
             for module in self.plain.modules():
                 for name, value in loose(module).items():
                     setattr(module, name, self._cast(value))
@@ -87,7 +90,7 @@ class TorchSubject:
     def extra_state(self) -> dict[str, str]:
         """State of modules that is no tensor, in words."""
         return {
-            n: repr(v)
+            n: in_words(v)
             for n, v in self.plain.state_dict().items()
             if not isinstance(v, torch.Tensor)
         }
@@ -102,6 +105,10 @@ class TorchSubject:
 
     def load(self, leaves: Mapping[str, np.ndarray]) -> None:
         """See `Subject`."""
+        if self._other_state is None:
+            # As it is after building, a planted fault included.
+            self._other_state = OtherState(self.plain)
+        self._other_state.set_back()
         leaves = {n: self.changes.load(n, v) for n, v in leaves.items()}
         if self.side.load is not None:
             self.side.load(self.object, leaves)

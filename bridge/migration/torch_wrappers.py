@@ -36,6 +36,40 @@ def unwrapped(module: nn.Module) -> nn.Module:
         module = inner
 
 
+def recast(module: nn.Module, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Changes the types of all tensors of a module, and of what wraps it.
+
+    `DistributedDataParallel` hangs on the gradient of each parameter as it is when it
+    wraps; of another type it would leave gradients alone, without a word.
+    """
+    types = [p.dtype for p in module.parameters()]
+    module._apply(change)
+    if types == [p.dtype for p in module.parameters()]:
+        return
+    for wrapper in list(module.modules()):
+        if isinstance(wrapper, nn.parallel.DistributedDataParallel):
+            hooks = list(wrapper._comm_hooks)
+            settings = {name: getattr(wrapper, name) for name in _OF_PARALLEL}
+            settings["bucket_cap_mb"] = wrapper.bucket_bytes_cap / 2**20
+            buffers = wrapper.broadcast_buffers
+            wrapper.__init__(wrapper.module, **settings)
+            wrapper.broadcast_buffers = buffers
+            for hook, state in hooks:
+                wrapper.register_comm_hook(state, hook)
+
+
+#: Settings of `DistributedDataParallel` by their names in its constructor.
+_OF_PARALLEL = (
+    "device_ids",
+    "output_device",
+    "dim",
+    "process_group",
+    "find_unused_parameters",
+    "gradient_as_bucket_view",
+    "static_graph",
+)
+
+
 def loose(module: nn.Module) -> dict[str, torch.Tensor]:
     return {n: v for n, v in vars(module).items() if isinstance(v, torch.Tensor)}
 
@@ -46,19 +80,27 @@ def module_of(function: Function) -> nn.Module:
     class _Module(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.names = {n.replace(".", "_"): n for n in function.leaves}
-            for own, name in self.names.items():
-                tensor = function.leaves[name].detach().clone()
-                if tensor.is_floating_point() or tensor.is_complex():
-                    self.register_parameter(own, nn.Parameter(tensor))
-                else:
-                    self.register_buffer(own, tensor)
+            for name, value in function.leaves.items():
+                _hold(self, name, value.detach().clone())
 
         def forward(self, *inputs: Any) -> Any:
-            leaves = {name: getattr(self, own) for own, name in self.names.items()}
+            leaves = dict(self.named_parameters()) | dict(self.named_buffers())
             return function.apply(leaves, *inputs)
 
     return _Module()
+
+
+def _hold(module: nn.Module, path: str, tensor: torch.Tensor) -> None:
+    """Registers a tensor at its path, which is its name in the module then."""
+    *above, name = path.split(".")
+    for word in above:
+        if word not in dict(module.named_children()):
+            module.add_module(word, nn.Module())
+        module = module.get_submodule(word)
+    if tensor.is_floating_point() or tensor.is_complex():
+        module.register_parameter(name, nn.Parameter(tensor))
+    else:
+        module.register_buffer(name, tensor)
 
 
 def flatten_phiml(value: Any) -> dict[str, Any]:

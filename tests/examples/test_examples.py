@@ -48,6 +48,28 @@ def test_the_eager_network_of_the_fno_example_equals_itself(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+def test_the_compiled_fno_fails_as_its_page_says(tmp_path: Path) -> None:
+    done = bridge(tmp_path, "verify", "examples.fno.migration:m", "--rungs", "R3")
+    text = " ".join(done.stdout.split())
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "fno, float64: pass" in text
+    assert "fno, float32: FAIL" in text
+    assert "FAIL output in both modes, buffers, inputs [R3]: 3.7e-01 of" in text
+    assert "norm of irfftn None for forward or norm of irfftn backward" in text
+
+
+@pytest.mark.slow
+def test_the_compiled_fno_passes_with_gradients(tmp_path: Path) -> None:
+    target = "examples.fno.migration:with_gradients"
+
+    done = bridge(tmp_path, "verify", target, "--rungs", "R3")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fno-with-gradients, float32: pass" in done.stdout
+
+
 def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
     page = (ROOT / "docs/migrate_your_own.md").read_text()
     found = re.search(r"<!-- example: mine.py -->\n\n```python\n(.*?)```", page, re.S)

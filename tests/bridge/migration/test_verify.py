@@ -225,6 +225,54 @@ def test_an_object_with_arrays_is_found_and_judged() -> None:
     assert hint == "`bias` isn't used: it is 0"
 
 
+class Ends(nn.Linear):
+    """A layer with its activation inside."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__(3, 4)
+        self.gain = gain
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(super().forward(input)) * self.gain
+
+
+class Inside(nn.Module):
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__()
+        self.layer = Ends(gain)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x)
+
+
+def test_a_layer_that_ends_elsewhere_is_no_difference() -> None:
+    assert worst(pair(Linear, Inside, batch=rows).verify(report=quiet))[2] == ""
+
+    found = worst(pair(Linear, partial(Inside, 2.0), batch=rows).verify(report=quiet))
+    assert (found[0], found[1][:11]) == ("R2", "layer layer")
+
+
+class Bare(nn.Module):
+    """Leaves of a layer in the model itself."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.w, self.b = (nn.Parameter(torch.randn(s)) for s in ((4, 3), (4,)))
+        self.sign = sign
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(x @ self.w.T + self.sign * self.b)
+
+
+def test_leaves_in_the_model_itself_are_no_layer() -> None:
+    rename = {"layer.weight": "w", "layer.bias": "b"}
+    good = Side(Bare, rename=rename)
+    bad = Side(partial(Bare, -1.0), rename=rename)
+
+    assert worst(pair(Linear, good, batch=rows).verify(report=quiet))[2] == ""
+    assert worst(pair(Linear, bad, batch=rows).verify(report=quiet))[0] == "R3"
+
+
 class Trainer:
     """A trainer of one's own: descent on a linear model in NumPy."""
 
@@ -297,8 +345,11 @@ class TwoLayers(nn.Module):
 
 
 def phiml_network(activation: str = "Sigmoid") -> Any:
+    from phiml import math
     from phiml.nn import mlp
 
+    # Where other tests loaded JAX too, PhiML would take that.
+    math.use("torch")
     return mlp(3, 4, [5], activation=activation)
 
 
