@@ -76,7 +76,7 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "data.observations.time.frames": ((0, 1, 2, 4), (0, 1, 3, 4, 5)),
     "data.observations.space.box": ("left", "middle"),
     "data.observations.space.fraction": (0.5, 0.8),
-    "data.observations.space.number": (20, 31),
+    "data.observations.space.number": (5, 9),
     "data.observations.space.seed": (0, 5),
     "data.observations.space.file": ("sensors.csv",),
     "data.observations.noise": (0.0, 0.01),

@@ -145,10 +145,12 @@ def all_factors() -> dict[str, Factor]:
     return found
 
 
+@lru_cache
 def stored_rows() -> list[Row]:
     """The rows that were found."""
     content = json.loads(FILE.read_text())
-    return [Row(_with_tuples(values)) for values in content["rows"]]
+    keys = content["keys"]
+    return [Row(_with_tuples(dict(zip(keys, v, strict=True)))) for v in content["rows"]]
 
 
 def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,28 +1,29 @@
 """Looks for rows in which every pair of values meets: `python -m` this module.
 
 Greedy: each row begins with pairs that no row has, and every other value is the one
-that meets most of what it has not met. The seed is fixed, so it finds the same rows.
+that meets most of what it has not met. It begins with the rows that are stored, so that
+a new setting adds few; `--anew` begins with none. The seed is fixed.
 """
 
+import itertools
 import json
 import random
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bridge.harness.errors import write_file
 from bridge.ladders.covering.factors import SHIPPED, Factor
-from bridge.ladders.covering.rows import FILE, Row, all_factors, pairs_of
+from bridge.ladders.covering.rows import FILE, Row, all_factors, pairs_of, stored_rows
 from experiment.settings import Settings
 from experiment.system import SettingsError
 
 _SEED = 1
 #: Rows that are tried for each that is taken.
 _TRIES = 2
-#: Rows that are drawn to see what is read when.
-_DRAWN = 600
 #: What decides whether other settings are read.
 DECIDING = (
     SHIPPED,
@@ -39,6 +40,8 @@ DECIDING = (
     "trainer.physical.regularisation",
     "trainer.hybrid.trajectories",
 )
+#: Why two values can't meet that need others of a third setting.
+GATED = "no run reads both, by"
 Pair = tuple[Any, ...]
 
 
@@ -54,16 +57,31 @@ def universe(factors: Mapping[str, Factor]) -> set[Pair]:
     }
 
 
-def search(folder: Path) -> tuple[list[Row], dict[Pair, str]]:
-    """Rows, and the pairs that can't meet, each with the reason."""
+def search(
+    folder: Path, known: Iterable[Row] = ()
+) -> tuple[list[Row], dict[Pair, str]]:
+    """Rows, and the pairs that can't meet, each with the reason.
+
+    Args:
+        folder: Where files that rows name are written.
+        known: Rows to begin with; what they lack gets its plain value, and those that
+            don't fit any more, or meet nothing new, are left out.
+    """
     factors = all_factors()
     left = universe(factors)
     chance = random.Random(_SEED)
     rows: list[Row] = []
+    plain = {f.key: f.values[0] for f in factors.values()}
+    for row in known:
+        row = Row(plain | {k: v for k, v in row.values.items() if k in plain})
+        met = _met(row, folder) & left if _read(row, folder) else set()
+        if met:
+            rows.append(row)
+            left -= met
     impossible: dict[Pair, str] = {}
-    seen = _seen_together(factors, chance, folder)
+    seen = seen_together(factors, folder)
     for pair in sorted(left, key=repr):
-        why = _never(seen, pair)
+        why = never(seen, pair)
         if why:
             impossible[pair] = why
     print(len(left), "pairs,", len(impossible), "of them never read together")
@@ -90,18 +108,16 @@ def search(folder: Path) -> tuple[list[Row], dict[Pair, str]]:
 Seen = Mapping[str, Mapping[str, set[Any]]]
 
 
-def _seen_together(
-    factors: Mapping[str, Factor], chance: random.Random, folder: Path
-) -> Seen:
-    """What decides whether a setting is read, seen in many rows drawn at random."""
+def seen_together(factors: Mapping[str, Factor], folder: Path) -> Seen:
+    """What decides whether a setting is read, by every two values of what decides."""
     seen: dict[str, dict[str, set[Any]]] = {
         key: {gate: set() for gate in DECIDING} for key in factors
     }
     plain = {f.key: f.values[0] for f in factors.values()}
     gates = {gate: factors[gate].values for gate in DECIDING}
-    for drawn in range(_DRAWN):
-        some = chance.sample(DECIDING, 1 + drawn % 5)
-        row = Row(plain | {gate: chance.choice(gates[gate]) for gate in some})
+    single = [(gate, value) for gate in DECIDING for value in gates[gate]]
+    for one, other in itertools.combinations(single, 2):
+        row = Row(plain | dict([one, other]))
         read = _read(row, folder)
         for key in read or ():
             for gate in DECIDING:
@@ -113,7 +129,7 @@ def _seen_together(
     return seen
 
 
-def _never(seen: Seen, pair: Pair) -> str:
+def never(seen: Seen, pair: Pair) -> str:
     """Why two values are never read in one run; empty if they may be."""
     one, value, other, its = pair
     for gate in DECIDING:
@@ -122,7 +138,7 @@ def _never(seen: Seen, pair: Pair) -> str:
             if key == gate:
                 allowed &= {fixed}
         if not allowed:
-            return f"no run reads both: {gate} decides"
+            return f"{GATED} {gate}"
     return ""
 
 
@@ -199,7 +215,7 @@ def _started(
     """Values with which a run reads what is wanted: the plain ones, or others."""
     why = "no run reads both"
     free = [k for k in factors if k not in wanted]
-    for attempt in range(24):
+    for attempt in range(100):
         changed = dict(values)
         for key in chance.sample(free, min(len(free), attempt // 4)):
             changed[key] = chance.choice(factors[key].values)
@@ -228,18 +244,27 @@ def _read(row: Row, folder: Path) -> dict[str, Any] | None:
     return row.read(settings)
 
 
-def write(rows: Iterable[Row], impossible: Mapping[Pair, str]) -> None:
-    """Writes what was found."""
-    content = {
-        "rows": [dict(row.values) for row in rows],
-        "can't meet": [
-            [*map(str, pair), why.splitlines()[0][:160]]
-            for pair, why in sorted(impossible.items(), key=repr)
-        ],
-    }
-    write_file(FILE, json.dumps(content, indent=1) + "\n")
+def write(rows: Sequence[Row], impossible: Mapping[Pair, str]) -> None:
+    """Writes what was found, a row a line."""
+    keys = sorted(rows[0].values)
+    pairs = [
+        [*map(str, pair), why.splitlines()[0][:160]]
+        for pair, why in sorted(impossible.items(), key=repr)
+        if GATED not in why
+    ]
+    parts = [
+        f'"keys": {json.dumps(keys)}',
+        _lines("rows", [[row.values[key] for key in keys] for row in rows]),
+        _lines("can't meet", pairs),
+    ]
+    write_file(FILE, "{" + ",\n".join(parts) + "}\n")
+
+
+def _lines(name: str, entries: Iterable[Any]) -> str:
+    return f'"{name}": [\n' + ",\n".join(map(json.dumps, entries)) + "\n]"
 
 
 if __name__ == "__main__":
+    begin = stored_rows() if "--anew" not in sys.argv else []
     with tempfile.TemporaryDirectory() as place:
-        write(*search(Path(place)))
+        write(*search(Path(place), begin))
