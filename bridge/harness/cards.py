@@ -36,22 +36,26 @@ def fingerprints(project: Project) -> dict[str, str]:
     """A hash of everything that a verification reads, and of the pinned versions.
 
     Not of the file that `promote` writes, or each promotion would make stale what it
-    stands on; a case chooses all its sides itself.
+    stands on; a case chooses all its sides itself. Nor of the kept comparisons, which
+    judge the verification and are not judged by it.
     """
-    default = project.default_file
+    without = [project.default_file]
+    if "comparisons" in project.table:
+        without.append(project.folder("comparisons"))
     hashes = {
-        name: _hash(project.root, name, default) for name in project.setting("reads")
+        name: _hash(project.root, name, without) for name in project.setting("reads")
     }
     pins = json.dumps(list(project.pins)).encode()
     return hashes | {"versions in pyproject.toml": _short(hashlib.sha256(pins))}
 
 
-def _hash(root: Path, name: str, without: Path) -> str:
+def _hash(root: Path, name: str, without: Sequence[Path]) -> str:
     path = root / name
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     digest = hashlib.sha256()
     for file in files:
-        if file.suffix in _SUFFIXES and file != without:
+        left_out = any(file.is_relative_to(path) for path in without)
+        if file.suffix in _SUFFIXES and not left_out:
             digest.update(str(file.relative_to(root)).encode())
             digest.update(file.read_bytes())
     return _short(digest)

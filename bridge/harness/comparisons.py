@@ -1,7 +1,8 @@
 """The comparisons that a ladder must make: kept, so that none can vanish unseen."""
 
 import json
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,20 @@ def keep(project: Project, name: str, results: Sequence[CaseResult]) -> Path:
         }
         for rung, table in tables_of(results).items()
     }
-    content = {"cases": [r.case for r in results], "rungs": rungs}
+    content = {"cases": {r.case: _of_case(r) for r in results}, "rungs": rungs}
     write_file(file, json.dumps(content, indent=1) + "\n")
     return file
+
+
+def _of_case(result: CaseResult) -> dict[str, list[int]]:
+    """By rung: how many comparisons a case made, and a checksum of their ids."""
+    return {
+        rung.rung: [
+            rung.comparisons,
+            zlib.crc32("\n".join(sorted(rung.judged)).encode()),
+        ]
+        for rung in result.rungs
+    }
 
 
 def _rounded(limit: float) -> float:
@@ -73,7 +85,7 @@ def kept(project: Project, name: str) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(file.read_text())
-        return {"cases": list(content["cases"]), "rungs": dict(content["rungs"])}
+        return {"cases": dict(content["cases"]), "rungs": dict(content["rungs"])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
             f"`{file}` can't be read ({error!r}); take it from the history of the"
@@ -87,33 +99,57 @@ def defects(
     """What is compared less, or less strictly, than it must be; a sentence each."""
     content = kept(project, name)
     tables = tables_of(results)
-    for rung, table in tables.items():
-        for key, judged in table.items():
-            if judged.proved < judged.count and not _is_known(
-                content, rung, key, judged
-            ):
-                yield (
-                    f"{rung}: {judged.count - judged.proved} of {judged.count}"
-                    f" comparisons of `{key}` pass whatever they are given"
-                )
+    for result in results:
+        yield from unproved(content, result)
     if content is None:
         return
     cases = [r.case for r in results]
     gone = [case for case in content["cases"] if case not in cases]
     if gone:
         yield f"{len(gone)} cases are gone: {', '.join(gone[:3])}"
+    for result in results:
+        yield from case_defects(content, result)
     for rung, table in content["rungs"].items():
         for key, stored in table.items():
             found = tables.get(rung, {}).get(key)
             yield from _less(f"{rung}: `{key}`", stored, found)
 
 
-def _is_known(content: Any, rung: str, key: str, judged: Judged) -> bool:
-    """Whether it was kept as one without a number: structure, or an identity."""
-    stored = (content or {}).get("rungs", {}).get(rung, {}).get(key)
-    return stored is not None and judged.count - judged.proved <= (
-        stored["count"] - stored["proved"]
-    )
+def case_defects(content: Mapping[str, Any], result: CaseResult) -> Iterator[str]:
+    """What one case compares less than it must.
+
+    Args:
+        content: What is kept of its ladder.
+        result: What the case gave; it passed.
+    """
+    made = _of_case(result)
+    for rung, (count, ids) in content["cases"].get(result.case, {}).items():
+        found = made.get(rung, [0, 0])
+        if found[0] < count:
+            yield f"{result.case}: {rung} makes {found[0]} comparisons, not {count}"
+        elif found[1] != ids:
+            yield f"{result.case}: {rung} compares other things than it did"
+
+
+def unproved(content: Mapping[str, Any] | None, result: CaseResult) -> Iterator[str]:
+    """Comparisons of one case that passed whatever they were given.
+
+    Those that were kept as ones without a number are none: an identity, a structure.
+
+    Args:
+        content: What is kept of its ladder, if anything is.
+        result: What the case gave; it passed.
+    """
+    rungs = (content or {}).get("rungs", {})
+    for rung in result.rungs:
+        for key, judged in rung.judged.items():
+            stored = rungs.get(rung.rung, {}).get(key)
+            known = stored is not None and stored["proved"] < stored["count"]
+            if judged.proved < judged.count and not known:
+                yield (
+                    f"{rung.rung}: {judged.count - judged.proved} of {judged.count}"
+                    f" comparisons of `{key}` pass whatever they are given"
+                )
 
 
 def _less(what: str, stored: dict[str, Any], found: Judged | None) -> Iterator[str]:

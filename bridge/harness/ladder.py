@@ -202,8 +202,9 @@ def run_ladder(ladder: Ladder, case: Any) -> CaseResult:
             except Exception as error:  # the candidate's errors are findings
                 hint = f"raised {type(error).__name__}: {error}"
                 findings = [failed(rung.name, "no exception", hint)]
-        if findings and before:
-            findings = [*findings, unchanged(built, before)]
+        inputs = unchanged(built, before)
+        if inputs.verdict is not Verdict.PASSED:
+            findings = [*findings, inputs]
         result = replace(_judged(rung, findings), judged=ids_of(findings, proofs))
         results.append(result)
         stopped = result.verdict is not Verdict.PASSED

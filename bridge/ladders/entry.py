@@ -59,7 +59,7 @@ def _can_stop(runs: EntryRuns) -> bool:
 
 def goldens_rung(runs: EntryRuns) -> Findings:
     """The control's numbers beside those of a process without the candidate."""
-    kept = goldens().get(str(runs.name.number), {})
+    kept = goldens()[runs.name.number]
     numbers = runs.control.numbers
     follows = frozenset(n for n in numbers if follows_rounding(n, runs.silent))
     found = digest(numbers, follows)

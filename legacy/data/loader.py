@@ -36,7 +36,8 @@ class EpochSampler(Sampler[int]):
         return iter(order[self._start :].tolist())
 
     def __len__(self) -> int:
-        return self.count - self._start
+        # A training that ended in the last, smaller batch goes on behind the last window.
+        return max(0, self.count - self._start)
 
 
 def _begin_worker(parent: int, worker: int) -> None:

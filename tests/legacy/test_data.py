@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import phiml_port.data
 from experiment.data import generate, open_scene, sample_order, seal_scene
 from experiment.system import Progress, SceneError
 from legacy.data import TrajectoryCache, WindowDataset, WindowLoader
@@ -69,6 +70,19 @@ def test_validation_windows_come_as_numbered(burgers_folder: Path) -> None:
     dataset = WindowDataset(settings, [2])
     loader = WindowLoader(settings, [2], shuffle=False)
     assert torch.equal(torch.cat(list(loader)), torch.stack(list(dataset)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", ["legacy", "phiml"])
+def test_nothing_is_left_behind_the_last_smaller_batch(
+    burgers_folder: Path, side: str
+) -> None:
+    """A signal in it leaves a position of more windows than there are."""
+    settings = small(burgers_folder, f"migration.data={side}", "general.seed=0")
+    kind = WindowLoader if side == "legacy" else phiml_port.data.WindowLoader
+    loader = kind(settings, [0, 1], shuffle=True)
+    loader.set_epoch(0, position=4)
+    assert len(loader) == 0 and list(loader) == []
+    assert len(loader.generated()) == 0
 
 
 # JAX, which another test may have loaded, warns of the fork; the settings refuse both.

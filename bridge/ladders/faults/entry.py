@@ -1,8 +1,8 @@
 """Faults that only a whole run shows: of more simulations, modes, stops and seeds than
 a small case has, and of what both sides share."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import experiment.evaluation.metrics
@@ -31,9 +31,14 @@ def _row(**wanted: Any) -> EntryCase:
     raise LookupError(f"no row of the covering array has {keys}")
 
 
-def _always_training(_: Any) -> Callable[..., Any]:
-    """Evaluation that leaves the model in training mode."""
-    return lambda self: nullcontext()
+def _always_training(evaluation: Any) -> Callable[..., Any]:
+    @contextmanager
+    def faulty(self: Any) -> Iterator[None]:
+        with evaluation(self):
+            self.model.set_training(True)
+            yield
+
+    return faulty
 
 
 def _without_moments(load: Any) -> Callable[..., Any]:

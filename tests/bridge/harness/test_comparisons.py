@@ -54,13 +54,21 @@ def test_a_ladder_as_it_was_has_none(project: Project) -> None:
 
 
 def test_a_removed_comparison_rung_or_case_is_seen(project: Project) -> None:
-    (defect,) = found_in(project, changed("S2", None))
-    assert defect == "S2: `count` is compared no more"
+    assert found_in(project, changed("S2", None)) == [
+        "11: S2 makes 0 comparisons, not 1",
+        "S2: `count` is compared no more",
+    ]
     fewer = replace(toy.LADDER, cases=(11,))
     assert found_in(project, fewer) == [
         "1 cases are gone: 13",
         "S1: `sum` is compared 1 times, not 2",
     ]
+
+
+def test_another_comparison_in_its_place_is_seen(project: Project) -> None:
+    one = np.array([1.0])
+    defects_of = found_in(project, changed("S2", lambda _: [exact("other", one, one)]))
+    assert defects_of[0] == "11: S2 compares other things than it did"
 
 
 def test_a_limit_times_a_thousand_is_seen(project: Project) -> None:

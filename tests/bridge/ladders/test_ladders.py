@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.harness import Ladder, Project, Verdict, exit_code
+from bridge.harness import Ladder, Project, Verdict, comparisons, exit_code
 from bridge.harness.apart import Apart
 from bridge.ladders import LADDERS
 from tests.helpers import ROOT
@@ -52,6 +52,10 @@ def test_every_case_passes_every_rung(apart: Apart, ladder: Ladder, case: int) -
     single = ladder.name == "step3" and ladder.cases[case].precision == "float32"
     assert [r.rung for r in result.rungs] == RUNGS[ladder.name][: 1 if single else None]
     assert all(r.comparisons for r in result.rungs)
+    kept = comparisons.kept(Project.find(ROOT), ladder.name)
+    assert kept is not None and result.case in kept["cases"]
+    assert [*comparisons.case_defects(kept, result)] == []
+    assert [*comparisons.unproved(kept, result)] == []
 
 
 @pytest.mark.parametrize(("ladder", "fault"), FAULTS)
