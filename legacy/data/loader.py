@@ -36,7 +36,7 @@ class EpochSampler(Sampler[int]):
         return iter(order[self._start :].tolist())
 
     def __len__(self) -> int:
-        # A training that ended in the last, smaller batch goes on behind the last window.
+        # A training that ended in the last, smaller batch goes on behind all windows.
         return max(0, self.count - self._start)
 
 
