@@ -5,11 +5,12 @@ that is compiled, and a ladder compiles dozens.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from types import TracebackType
+from typing import Any
 
 from bridge.harness.errors import HarnessError
 from bridge.harness.ladder import CaseResult, run_ladder
@@ -27,18 +28,44 @@ class Apart:
 
     Args:
         project: The project.
-        tasks: Runs until a new process takes over.
+        tasks: Runs of each process until a new one takes over.
         processes: How many there are at once.
     """
 
     def __init__(
         self, project: Project, tasks: int = TASKS, processes: int = 1
     ) -> None:
-        self._project = project
-        # Spawned, as a process that has differentiated anything can't be forked.
-        self._pool = ProcessPoolExecutor(
-            processes, get_context("spawn"), max_tasks_per_child=tasks
-        )
+        self._project, self._tasks, self._processes = project, tasks, processes
+        self._pool: ProcessPoolExecutor | None = None
+        self._done = 0
+
+    def _submit(self, what: Any, *args: Any) -> "Future[CaseResult]":
+        """Gives work to processes that have not done too much yet.
+
+        `max_tasks_per_child` of the pool itself may wait for ever in Python 3.11 when
+        more is submitted than its processes do.
+        """
+        if self._pool is None:
+            # Spawned, as one that has differentiated anything can't be forked.
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._processes, context)
+        self._done += 1
+        return self._pool.submit(what, self._project, *args)
+
+    def _close_if_used(self) -> None:
+        if self._pool is not None and self._done >= self._tasks * self._processes:
+            self._pool.shutdown()
+            self._pool, self._done = None, 0
+
+    def _all(self, what: Any, every: Sequence[tuple[Any, ...]]) -> Iterator[CaseResult]:
+        """Several at once, in their order, in new processes after so many."""
+        size = self._tasks * self._processes
+        for first in range(0, len(every), size):
+            part = every[first : first + size]
+            futures = [self._submit(what, *args) for args in part]
+            for future in futures:
+                yield self._result(future)
+            self._close_if_used()
 
     def run(self, ladder: str, *, case: int, words: Words = NONE) -> CaseResult:
         """A ladder on one of its cases.
@@ -48,7 +75,7 @@ class Apart:
             case: Its number among the ladder's.
             words: What makes other cases of it.
         """
-        return self._result(self._pool.submit(_run, self._project, ladder, case, words))
+        return self._one(_run, ladder, case, words)
 
     def run_all(
         self, ladder: str, *, cases: int, words: Words = NONE
@@ -60,10 +87,7 @@ class Apart:
             cases: How many it has.
             words: What makes other cases of it.
         """
-        submit, project = self._pool.submit, self._project
-        every = [submit(_run, project, ladder, n, words) for n in range(cases)]
-        for one in every:
-            yield self._result(one)
+        yield from self._all(_run, [(ladder, n, words) for n in range(cases)])
 
     def plant(self, ladder: str, *, fault: int) -> CaseResult:
         """A ladder with one of its faults in it.
@@ -72,14 +96,16 @@ class Apart:
             ladder: Its name, or `module:object`.
             fault: Its number among the ladder's.
         """
-        return self._result(self._pool.submit(_plant, self._project, ladder, fault))
+        return self._one(_plant, ladder, fault)
 
     def plant_all(self, ladder: str, *, faults: int) -> Iterator[CaseResult]:
         """A ladder with each of its faults in it, several at once, in their order."""
-        submit, project = self._pool.submit, self._project
-        every = [submit(_plant, project, ladder, n) for n in range(faults)]
-        for one in every:
-            yield self._result(one)
+        yield from self._all(_plant, [(ladder, n) for n in range(faults)])
+
+    def _one(self, what: Any, *args: Any) -> CaseResult:
+        result = self._result(self._submit(what, *args))
+        self._close_if_used()
+        return result
 
     def _result(self, future: "Future[CaseResult]") -> CaseResult:
         try:
@@ -99,7 +125,8 @@ class Apart:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
 
 def processes() -> int:

@@ -76,6 +76,7 @@ class EntryRuns:
             settings = self.row.settings(Path(folder), control=control)
             return written(settings, WatchedParts(MixedParts(), stop))
 
+    @cached_property
     def nudged(self) -> Written:
         """The control from weights and parameters that differ by rounding (A/A)."""
         with tempfile.TemporaryDirectory() as folder:

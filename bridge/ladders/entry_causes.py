@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +54,42 @@ def on_port(runs: EntryRuns) -> list[str]:
     return [c.name for c in COMPONENTS if runs.name.on_port(c.name)]
 
 
-def setting_of(runs: EntryRuns, name: str, components: list[str]) -> str:
-    """The setting, and its value, that gives the control the candidate's number.
+def setting_of(runs: EntryRuns, names: Sequence[str], components: list[str]) -> str:
+    """The setting, and its value, that gives the control the candidate's numbers.
 
-    It must explain all but a hundredth of the difference; empty if none does.
+    It must explain all but a hundredth of the difference of each; empty if none does.
+    Counts are left out, as they agree by chance.
+
+    Args:
+        runs: Both sides' runs.
+        names: The first numbers that differ.
+        components: Those that are guilty, whose settings are tried first.
     """
-    actual, expected = runs.candidate.numbers[name], runs.control.numbers[name]
-    if actual.shape != expected.shape or actual.dtype.kind != "f":
-        return ""
-    scale = runs.scales(runs.control.numbers).get(name) or rms(expected) or 1.0
-    seen = ~(np.isnan(actual) | np.isnan(expected))
-    left = error_of(actual[seen], expected[seen], scale) / 100
+    actual, expected = runs.candidate.numbers, runs.control.numbers
+    scales = runs.scales(expected)
+    left = {}
+    for name in names:
+        one, other = actual[name], expected[name]
+        if one.shape != other.shape or one.dtype.kind != "f" or _counts(one):
+            continue
+        seen = ~(np.isnan(one) | np.isnan(other))
+        scale = scales.get(name) or rms(other[seen]) or 1.0
+        left[name] = scale, error_of(one[seen], other[seen], scale) / 100
     ends = time.monotonic() + BUDGET
-    for key, value in _flips(runs, components):
+    for key, value in _flips(runs, components) if left else ():
         if time.monotonic() > ends:
             break
-        found = _flipped(runs, {key: value})
-        if found and name in found and _near(found[name], actual, scale, left):
+        found = _flipped(runs, {key: value}) or {}
+        if all(
+            name in found and _near(found[name], actual[name], *sizes)
+            for name, sizes in left.items()
+        ):
             return f"as if `{key}` were {value}"
     return ""
+
+
+def _counts(values: np.ndarray) -> bool:
+    return bool(np.all(np.isnan(values) | (values == np.round(values))))
 
 
 def _near(actual: Any, expected: Any, scale: float, limit: float) -> bool:

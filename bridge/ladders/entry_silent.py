@@ -51,3 +51,10 @@ def follows_rounding(name: str, silent: Collection[str]) -> bool:
     if kind != "weights":
         return False
     return leaf in silent or (bool(silent) and leaf.endswith("running_mean"))
+
+
+def counts_a_search(name: str) -> bool:
+    """Whether it counts what an optimiser tried, which ends where rounding begins."""
+    file, _, rest = name.partition(" ")
+    words = ("iteration", "iterations", "evaluations", "converged", "message")
+    return file.startswith("physical") and rest.rpartition(" ")[2] in words
