@@ -26,6 +26,7 @@ from bridge.ladders.entry_causes import guilty_components, on_port, setting_of
 from bridge.ladders.entry_goldens import digest, goldens, kind_of
 from bridge.ladders.entry_runs import NEVER
 from bridge.ladders.entry_silent import counts_a_search, follows_rounding
+from bridge.ladders.run_cases import RunCase
 
 SHARED = "the control has changed, or what both sides share"
 #: What whole runs make of rounding: of 1e-15 in weights and parameters the control
@@ -61,6 +62,7 @@ def _can_stop(runs: EntryRuns) -> bool:
 
 def goldens_rung(runs: EntryRuns) -> Findings:
     """The control's numbers beside those of a process without the candidate."""
+    assert isinstance(runs.name, EntryCase)
     kept = goldens()[runs.name.number]
     numbers = runs.control.numbers
     follows = frozenset(n for n in numbers if follows_rounding(n, runs.silent))
@@ -174,6 +176,10 @@ def _cause(runs: EntryRuns, names: list[str]) -> str:
     return f"{whose}; {cause or 'cause unknown: no setting of the control gives it'}"
 
 
+def _is_row(name: EntryCase | RunCase) -> bool:
+    return isinstance(name, EntryCase)
+
+
 def _faults() -> Sequence[Fault]:
     from bridge.ladders.faults.entry import FAULTS
 
@@ -186,7 +192,7 @@ LADDER = Ladder(
     EntryRuns,
     (
         Rung("E0", "what ran, and where it was stopped", parts_rung),
-        Rung("G1", "the control beside its goldens", goldens_rung),
+        Rung("G1", "the control beside its goldens", goldens_rung, _is_row),
         Rung("E1", "every number that a run writes", run_rung),
     ),
     faults=_faults,

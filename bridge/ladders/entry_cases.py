@@ -14,9 +14,11 @@ from bridge.ladders.covering import Row, stored_rows
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
 from bridge.ladders.entry_runs import NEVER, Numbers, WatchedParts, Written, written
 from bridge.ladders.entry_silent import silent_leaves
+from bridge.ladders.entry_words import WordsRow
 from bridge.ladders.physics_cases import NUDGES
+from bridge.ladders.run_cases import RunCase, is_own
 from bridge.ladders.started import StartedParts
-from experiment.settings import COMPONENTS, SIDES
+from experiment.settings import COMPONENTS, SIDES, Settings
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,11 @@ class EntryCase:
 
     def __str__(self) -> str:
         values = self.row.values
-        sides = "".join("p" if self.on_port(c.name) else "l" for c in COMPONENTS)
+        ports = [values[f"{SIDE}{c.name}"] == "phiml" for c in COMPONENTS]
+        sides = "".join("p" if port else "l" for port in ports)
         network = values["model.synthetic.name"]
         mode = values["general.mode"]
         return f"row-{self.number:02d}-{values[SHIPPED]}-{mode}-{network}-{sides}"
-
-    def on_port(self, component: str) -> bool:
-        """Whether a component of the candidate is the port's."""
-        return self.row.values[f"{SIDE}{component}"] == "phiml"
 
 
 def case_names() -> list[EntryCase]:
@@ -50,9 +49,13 @@ def case_names() -> list[EntryCase]:
 class EntryRuns:
     """The control's run and the candidate's."""
 
-    def __init__(self, name: EntryCase) -> None:
+    def __init__(self, name: EntryCase | RunCase) -> None:
         self.name = name
-        self.row = name.row
+        self.row = WordsRow(name) if isinstance(name, RunCase) else name.row
+
+    def on_port(self, component: str) -> bool:
+        """Whether a component of the candidate is the port's."""
+        return self.row.values[f"{SIDE}{component}"] == "phiml"
 
     @cached_property
     def silent(self) -> set[str]:
@@ -74,7 +77,7 @@ class EntryRuns:
         """A run in a folder that vanishes."""
         with tempfile.TemporaryDirectory() as folder:
             settings = self.row.settings(Path(folder), control=control)
-            return written(settings, WatchedParts(MixedParts(), stop))
+            return written(settings, WatchedParts(_parts(settings), stop))
 
     @cached_property
     def nudged(self) -> Written:
@@ -86,12 +89,11 @@ class EntryRuns:
 
     def run_with(self, components: Mapping[str, str]) -> Written:
         """A run with other sides."""
-        values = {**self.row.values}
-        values |= {f"{SIDE}{name}": side for name, side in components.items()}
+        sides = {f"{SIDE}{name}": side for name, side in components.items()}
         with tempfile.TemporaryDirectory() as folder:
-            settings = Row(values).settings(Path(folder))
-            stop = values[STOPPED]
-            return written(settings, WatchedParts(MixedParts(), stop))
+            settings = self.row.changed(sides).settings(Path(folder))
+            stop = self.row.values[STOPPED]
+            return written(settings, WatchedParts(_parts(settings), stop))
 
     @property
     def expected_sides(self) -> dict[str, str]:
@@ -120,6 +122,11 @@ class EntryRuns:
             for name, array in numbers.items()
             if array.dtype.kind == "f" and array.size
         }
+
+
+def _parts(settings: Settings) -> MixedParts:
+    """Both sides' parts; networks of one's own begin with the control's weights."""
+    return StartedParts() if is_own(settings) else MixedParts()
 
 
 def _group(name: str) -> str:

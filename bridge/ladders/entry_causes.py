@@ -10,7 +10,6 @@ import numpy as np
 
 from bridge.assemble import MixedParts
 from bridge.harness import error_of, rms
-from bridge.ladders.covering import Row
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
 from bridge.ladders.covering.rows import all_factors
 from bridge.ladders.entry_cases import EntryRuns
@@ -51,7 +50,7 @@ def guilty_components(runs: EntryRuns, name: str, limit: float) -> list[str]:
 
 def on_port(runs: EntryRuns) -> list[str]:
     """Components that are the port's in a row."""
-    return [c.name for c in COMPONENTS if runs.name.on_port(c.name)]
+    return [c.name for c in COMPONENTS if runs.on_port(c.name)]
 
 
 def setting_of(runs: EntryRuns, names: Sequence[str], components: list[str]) -> str:
@@ -124,7 +123,7 @@ def _flipped(
     runs: EntryRuns, changes: Mapping[str, Any]
 ) -> Mapping[str, np.ndarray] | None:
     """The control's numbers with other settings; None if they don't fit."""
-    row = Row({**runs.row.values, **changes})
+    row = runs.row.changed(changes)
     with tempfile.TemporaryDirectory() as folder:
         try:
             settings = row.settings(Path(folder), control=True)

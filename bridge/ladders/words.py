@@ -30,10 +30,10 @@ def ladder_of_words(ladder: Ladder, words: Words) -> Ladder:
         )
     _require_pair(composed(words.config, words.overrides, words.folder))
     cases = of_words(words.config, words.overrides, words.folder, words.sizes)
-    if ladder.name in ("physics", "hybrid"):
+    if ladder.name in ("physics", "hybrid", "run"):
         # Optimisers and cycles make of float32 whatever they like.
         cases = [case for case in cases if case.precision == "float64"]
-    if ladder.name == "hybrid":
+    if ladder.name in ("hybrid", "run"):
         cases = [case for case in cases if not case.at_own_sizes]
     cases = [case for case in cases if any(r.applies(case) for r in ladder.rungs)]
     return replace(

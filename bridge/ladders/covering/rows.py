@@ -113,6 +113,10 @@ class Row:
             _put(nested, "cache.dir", str(folder / "cache"))
         return nested
 
+    def changed(self, changes: Mapping[str, Any]) -> "Row":
+        """The row with other values."""
+        return Row({**self.values, **changes})
+
     def read(self, settings: Settings) -> dict[str, Any]:
         """The values that its run reads, of everything that varies."""
         keys = [k for k in self.values if not k.startswith(SIDE)]

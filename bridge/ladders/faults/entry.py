@@ -78,7 +78,7 @@ def _faults() -> list[Fault]:
             n
             for n, row in enumerate(stored_rows())
             if row.values[STOPPED] == "inside an epoch or a round"
-            and row.values["general.mode"] == "synthetic"
+            and row.values["general.mode"] == "hybrid"
             and row.values["migration.trainer"] == "phiml"
         )
     )

@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bridge.harness import HarnessError
+from bridge.harness import HarnessError, Verdict, run_ladder
+from bridge.harness.words import Words
 from bridge.ladders import entry_goldens
 from bridge.ladders.covering import stored_rows
 from bridge.ladders.covering.factors import STOPPED
+from bridge.ladders.entry import LADDER
 from bridge.ladders.entry_cases import EntryCase, EntryRuns
 from bridge.ladders.entry_goldens import digest, goldens, kind_of
 from bridge.ladders.entry_silent import follows_rounding, silent_leaves
+from bridge.ladders.words import ladder_of_words
 from tests.helpers import ROOT
 
 NUMBERS = {
@@ -120,3 +123,19 @@ def test_adapters_stand_where_two_languages_meet() -> None:
         values, expected = runs.row.values, runs.expected_sides
         same = values["migration.model"] == values["migration.trainer"]
         assert (expected["model"] == "bridge") is not same
+
+
+@pytest.mark.parametrize(
+    ("config", "mode"), [("heat", "synthetic"), ("burgers_1d", "physical")]
+)
+def test_a_run_of_words_is_a_whole_run(config: str, mode: str) -> None:
+    """In the run's own mode; `compare` and `evaluate` are several runs, or none."""
+    words = (f"general.mode={mode}", "model/synthetic=convnet")
+    ladder = ladder_of_words(LADDER, Words(config, words))
+    (case,) = ladder.cases
+    assert EntryRuns(case).row.values["general.mode"] == mode
+    result = run_ladder(ladder, case)
+    assert [r.rung for r in result.rungs] == ["E0", "E1"]
+    assert result.verdict is Verdict.PASSED, [r.line() for r in result.rungs]
+    others = ladder_of_words(LADDER, Words(config, ("general.mode=compare",)))
+    assert EntryRuns(others.cases[0]).row.values["general.mode"] == "hybrid"
