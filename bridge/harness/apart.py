@@ -103,8 +103,7 @@ class Apart:
         yield from self._all(_plant, [(ladder, n) for n in range(faults)])
 
     def _one(self, what: Any, *args: Any) -> CaseResult:
-        result = self._result(self._submit(what, *args))
-        self._close_if_used()
+        (result,) = self._all(what, [args])
         return result
 
     def _result(self, future: "Future[CaseResult]") -> CaseResult:

@@ -116,37 +116,6 @@ def compare(
         ceiling: Another one than the dtype's, where it is known that whole runs follow
             rounding further.
     """
-
-    def judge(values: np.ndarray) -> Finding:
-        return _judged(
-            *(where, values, control, oracle, factor, depth),
-            *(scale, again, size, computed_in, rounding, ceiling),
-        )
-
-    finding = judge(candidate)
-    if finding.verdict is Verdict.PASSED:
-        unit = rms(oracle) if scale is None else scale
-        step = TIMES * finding.limit * unit
-        prove_number(
-            where, candidate, step, lambda v: judge(v).verdict is Verdict.FAILED
-        )
-    return finding
-
-
-def _judged(
-    where: str,
-    candidate: np.ndarray,
-    control: np.ndarray,
-    oracle: np.ndarray,
-    factor: float,
-    depth: float,
-    scale: float | None,
-    again: Sequence[np.ndarray],
-    size: float,
-    computed_in: str | None,
-    rounding: float,
-    ceiling: float | None,
-) -> Finding:
     unfit = _structure(where, candidate, control, oracle)
     if unfit is not None:
         return unfit
@@ -171,13 +140,25 @@ def _judged(
     limit, rule = max(*floors, (factor * control_error, f"{factor:g} x control"))
     if limit > highest:
         limit, rule = highest, f"ceiling of {dtype}"
-    error = error_of(candidate, oracle, scale)
-    worst = np.unravel_index(
-        np.abs(_wide(candidate) - _wide(oracle)).argmax(), control.shape
-    )
-    index = ",".join(str(int(i)) for i in worst)
-    verdict = Verdict.PASSED if error <= limit else Verdict.FAILED
-    return Finding(verdict, error, limit, f"{where}[{index}]", rule)
+
+    def decided(values: np.ndarray) -> Finding:
+        error = error_of(values, oracle, scale)
+        worst = np.unravel_index(
+            np.abs(_wide(values) - _wide(oracle)).argmax(), control.shape
+        )
+        index = ",".join(str(int(i)) for i in worst)
+        verdict = Verdict.PASSED if error <= limit else Verdict.FAILED
+        return Finding(verdict, error, limit, f"{where}[{index}]", rule)
+
+    finding = decided(candidate)
+    if finding.verdict is Verdict.PASSED:
+        step = TIMES * limit * scale
+        prove_number(where, candidate, step, lambda v: _fails(decided(v)))
+    return finding
+
+
+def _fails(finding: Finding) -> bool:
+    return finding.verdict is Verdict.FAILED
 
 
 def _structure(
@@ -212,11 +193,7 @@ def exact(where: str, candidate: np.ndarray, control: np.ndarray) -> Finding:
     """Judges two arrays that must be bitwise equal (0 ULP)."""
     finding = _exactly(where, candidate, control)
     if finding.verdict is Verdict.PASSED:
-        prove_exact(
-            where,
-            candidate,
-            lambda v: _exactly(where, v, control).verdict is Verdict.FAILED,
-        )
+        prove_exact(where, candidate, lambda v: _fails(_exactly(where, v, control)))
     return finding
 
 

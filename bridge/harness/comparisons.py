@@ -3,7 +3,6 @@
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -166,14 +165,6 @@ def _less(what: str, stored: dict[str, Any], found: Judged | None) -> Iterator[s
 
 def proved_text(results: Sequence[CaseResult]) -> str:
     """`M/M comparisons proved`."""
-    every = [j for t in tables_of(results).values() for j in t.values()]
+    every = [j for r in results for rung in r.rungs for j in rung.judged.values()]
     count, proved = sum(j.count for j in every), sum(j.proved for j in every)
     return f"{proved}/{count} comparisons proved"
-
-
-def to_rows(results: Sequence[CaseResult]) -> dict[str, dict[str, dict[str, Any]]]:
-    """The same for an evidence card."""
-    return {
-        rung: {key: asdict(judged) for key, judged in table.items()}
-        for rung, table in tables_of(results).items()
-    }

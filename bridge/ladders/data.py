@@ -7,7 +7,6 @@ import numpy as np
 
 from bridge.harness import (
     Counterfactuals,
-    Fault,
     Findings,
     Ladder,
     Rung,
@@ -28,6 +27,7 @@ from bridge.ladders.data_cases import (
 )
 from bridge.ladders.data_observed import observed_findings
 from bridge.ladders.data_settings import settings_rows
+from bridge.ladders.faults import faults_of
 from bridge.ladders.names import CHANNEL_ORDER, LAST_BATCH, ONE_OBJECT
 from bridge.ladders.run_cases import RunCase
 from bridge.ladders.started import StartedParts
@@ -206,12 +206,6 @@ def _in_float64(name: CaseName | RunCase) -> bool:
     return name.precision == "float64"
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.data import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "step3",
     case_names(),
@@ -221,5 +215,5 @@ LADDER = Ladder(
         Rung("R9", "losses of two epochs from Scenes", training_rung, _in_float64),
     ),
     settings_rows,
-    _faults,
+    faults_of("data"),
 )

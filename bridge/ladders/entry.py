@@ -3,13 +3,11 @@
 The cases are the rows of a covering array: every pair of values of the settings meets.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from bridge.harness import (
-    Fault,
     Finding,
     Findings,
     Ladder,
@@ -18,14 +16,14 @@ from bridge.harness import (
     compare,
     exact,
     failed,
-    rms,
 )
-from bridge.ladders.covering.factors import SIDE, STOPPED
+from bridge.ladders.covering.factors import STOPPED
 from bridge.ladders.entry_cases import EntryCase, EntryRuns, case_names
 from bridge.ladders.entry_causes import guilty_components, on_port, setting_of
-from bridge.ladders.entry_goldens import digest, goldens, kind_of
-from bridge.ladders.entry_runs import NEVER
+from bridge.ladders.entry_goldens import digest, goldens, sizes_of
+from bridge.ladders.entry_runs import BETWEEN, NEVER
 from bridge.ladders.entry_silent import counts_a_search, follows_rounding
+from bridge.ladders.faults import faults_of
 from bridge.ladders.run_cases import RunCase
 
 SHARED = "the control has changed, or what both sides share"
@@ -56,7 +54,7 @@ def parts_rung(runs: EntryRuns) -> Findings:
 def _can_stop(runs: EntryRuns) -> bool:
     """Whether there is a place between phases in a run of the physical model alone."""
     values = runs.row.values
-    between = values[STOPPED] == "between phases"
+    between = values[STOPPED] == BETWEEN
     return not (between and values["general.mode"] == "physical")
 
 
@@ -66,7 +64,7 @@ def goldens_rung(runs: EntryRuns) -> Findings:
     kept = goldens()[runs.name.number]
     numbers = runs.control.numbers
     follows = frozenset(n for n in numbers if follows_rounding(n, runs.silent))
-    found = digest(numbers, follows)
+    found, sizes = digest(numbers, follows), sizes_of(numbers)
     if found.keys() != kept.keys():
         which = sorted(found.keys() ^ kept.keys())
         yield failed("what the control writes", "structure", f"{which[:3]}")
@@ -76,33 +74,22 @@ def goldens_rung(runs: EntryRuns) -> Findings:
         actual, reference = np.array([found[kind]]), np.array([expected])
         if expected == 0:
             finding = exact(f"golden: {kind}", actual, reference)
-            yield replace(finding, hint="" if _passes(finding) else SHARED)
-            continue
-        finding = compare(
-            f"golden: {kind}",
-            *(actual, reference, reference),
-            factor=10,
-            depth=1,
-            # The sum of many may be near 0.
-            scale=max(abs(expected), 0.1 * _size(runs, kind)),
-            rounding=10 * _ROUNDING,
-            ceiling=10 * _CEILING,
-        )
+        else:
+            finding = compare(
+                f"golden: {kind}",
+                *(actual, reference, reference),
+                factor=10,
+                depth=1,
+                # The sum of many may be near 0.
+                scale=max(abs(expected), 0.1 * sizes[kind]),
+                rounding=10 * _ROUNDING,
+                ceiling=10 * _CEILING,
+            )
         yield replace(finding, hint="" if _passes(finding) else SHARED)
 
 
 def _passes(finding: Finding) -> bool:
     return finding.verdict is Verdict.PASSED
-
-
-def _size(runs: EntryRuns, kind: str) -> float:
-    """The root mean square of a kind of numbers."""
-    found = [
-        np.nan_to_num(a.astype(np.float64).ravel(), posinf=1.0, neginf=-1.0)
-        for n, a in runs.control.numbers.items()
-        if kind_of(n) == kind and a.dtype.kind in "fiub" and a.size
-    ]
-    return rms(np.concatenate(found)) if found else 0.0
 
 
 def run_rung(runs: EntryRuns) -> Findings:
@@ -114,12 +101,13 @@ def run_rung(runs: EntryRuns) -> Findings:
     if missing or extra:
         hint = f"missing {missing[:3]}, extra {extra[:3]}"
         yield failed((missing + extra)[0], "structure", hint)
-    scales = runs.scales(control.numbers)
     findings: list[tuple[str, Finding]] = []
     for name, expected in control.numbers.items():
         if name in missing or follows_rounding(name, runs.silent):
             continue
-        finding = _compared(name, candidate.numbers[name], expected, scales.get(name))
+        finding = _compared(
+            name, candidate.numbers[name], expected, runs.scales.get(name)
+        )
         if not _passes(finding) and counts_a_search(name) and _wavers(runs, name):
             continue
         findings.append((name, finding))
@@ -180,12 +168,6 @@ def _is_row(name: EntryCase | RunCase) -> bool:
     return isinstance(name, EntryCase)
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.entry import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "run",
     case_names(),
@@ -195,6 +177,5 @@ LADDER = Ladder(
         Rung("G1", "the control beside its goldens", goldens_rung, _is_row),
         Rung("E1", "every number that a run writes", run_rung),
     ),
-    faults=_faults,
+    faults=faults_of("entry"),
 )
-__all__ = ["LADDER", "SIDE", "EntryCase"]

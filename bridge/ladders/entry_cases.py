@@ -12,13 +12,13 @@ from bridge.assemble import MixedParts
 from bridge.harness import rms
 from bridge.ladders.covering import Row, stored_rows
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
-from bridge.ladders.entry_runs import NEVER, Numbers, WatchedParts, Written, written
+from bridge.ladders.entry_runs import NEVER, WatchedParts, Written, written
 from bridge.ladders.entry_silent import silent_leaves
 from bridge.ladders.entry_words import WordsRow
 from bridge.ladders.physics_cases import NUDGES
 from bridge.ladders.run_cases import RunCase, is_own
 from bridge.ladders.started import StartedParts
-from experiment.settings import COMPONENTS, SIDES, Settings
+from experiment.settings import COMPONENTS, SIDES
 
 
 @dataclass(frozen=True)
@@ -66,34 +66,22 @@ class EntryRuns:
     @cached_property
     def control(self) -> Written:
         """All components the control's, never stopped."""
-        return self.run(control=True)
+        return run_of(self.row, control=True)
 
     @cached_property
     def candidate(self) -> Written:
         """The row's own sides, stopped and resumed where it says so."""
-        return self.run(stop=self.row.values[STOPPED])
-
-    def run(self, *, control: bool = False, stop: str = NEVER) -> Written:
-        """A run in a folder that vanishes."""
-        with tempfile.TemporaryDirectory() as folder:
-            settings = self.row.settings(Path(folder), control=control)
-            return written(settings, WatchedParts(_parts(settings), stop))
+        return run_of(self.row, stop=self.row.values[STOPPED])
 
     @cached_property
     def nudged(self) -> Written:
         """The control from weights and parameters that differ by rounding (A/A)."""
-        with tempfile.TemporaryDirectory() as folder:
-            settings = self.row.settings(Path(folder), control=True)
-            parts = WatchedParts(StartedParts(nudge=True), nudge=NUDGES[-1])
-            return written(settings, parts)
+        return run_of(self.row, control=True, nudge=True)
 
     def run_with(self, components: Mapping[str, str]) -> Written:
         """A run with other sides."""
         sides = {f"{SIDE}{name}": side for name, side in components.items()}
-        with tempfile.TemporaryDirectory() as folder:
-            settings = self.row.changed(sides).settings(Path(folder))
-            stop = self.row.values[STOPPED]
-            return written(settings, WatchedParts(_parts(settings), stop))
+        return run_of(self.row.changed(sides), stop=self.row.values[STOPPED])
 
     @property
     def expected_sides(self) -> dict[str, str]:
@@ -107,11 +95,13 @@ class EntryRuns:
         other = self.row.values["data.reference"] != "same"
         return found | {"simulator": "experiment" if other else found["physics"]}
 
-    def scales(self, numbers: Numbers) -> dict[str, float]:
-        """What the errors of a checkpoint's arrays are relative to, by array.
+    @cached_property
+    def scales(self) -> dict[str, float]:
+        """What errors are relative to, by number, of the control's.
 
         A small leaf is judged by all leaves of its kind together.
         """
+        numbers = self.control.numbers
         groups: dict[str, list[np.ndarray]] = {}
         for name, array in numbers.items():
             if array.dtype.kind == "f" and array.size:
@@ -124,9 +114,30 @@ class EntryRuns:
         }
 
 
-def _parts(settings: Settings) -> MixedParts:
-    """Both sides' parts; networks of one's own begin with the control's weights."""
-    return StartedParts() if is_own(settings) else MixedParts()
+def run_of(
+    row: Row | WordsRow,
+    *,
+    control: bool = False,
+    stop: str = NEVER,
+    nudge: bool = False,
+) -> Written:
+    """Makes a row's run, in a folder that vanishes.
+
+    Args:
+        row: The row.
+        control: Whether every component is the control's.
+        stop: Where it is stopped, once, to go on.
+        nudge: Whether weights and parameters begin off by rounding.
+
+    Raises:
+        SettingsError: The row's values don't fit each other.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        settings = row.settings(Path(folder), control=control)
+        # Networks of one's own begin with the control's weights.
+        started = nudge or is_own(settings)
+        parts = StartedParts(nudge=nudge) if started else MixedParts()
+        return written(settings, WatchedParts(parts, stop, NUDGES[-1] * nudge))
 
 
 def _group(name: str) -> str:

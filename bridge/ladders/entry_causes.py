@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bridge.assemble import MixedParts
 from bridge.harness import error_of, rms
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
 from bridge.ladders.covering.rows import all_factors
-from bridge.ladders.entry_cases import EntryRuns
-from bridge.ladders.entry_runs import WatchedParts, written
+from bridge.ladders.entry_cases import EntryRuns, run_of
 from experiment.settings import COMPONENTS
 from experiment.system import UserError
 
@@ -38,7 +36,7 @@ def guilty_components(runs: EntryRuns, name: str, limit: float) -> list[str]:
         limit: The error up to which it is equal.
     """
     expected = runs.control.numbers[name]
-    scale = runs.scales(runs.control.numbers).get(name) or 1.0
+    scale = runs.scales.get(name) or 1.0
     alone = []
     for component in on_port(runs):
         sides = {c.name: "legacy" for c in COMPONENTS} | {component: "phiml"}
@@ -65,14 +63,13 @@ def setting_of(runs: EntryRuns, names: Sequence[str], components: list[str]) -> 
         components: Those that are guilty, whose settings are tried first.
     """
     actual, expected = runs.candidate.numbers, runs.control.numbers
-    scales = runs.scales(expected)
     left = {}
     for name in names:
         one, other = actual[name], expected[name]
         if one.shape != other.shape or one.dtype.kind != "f" or _counts(one):
             continue
         seen = ~(np.isnan(one) | np.isnan(other))
-        scale = scales.get(name) or rms(other[seen]) or 1.0
+        scale = runs.scales.get(name) or rms(other[seen]) or 1.0
         left[name] = scale, error_of(one[seen], other[seen], scale) / 100
     ends = time.monotonic() + BUDGET
     for key, value in _flips(runs, components) if left else ():
@@ -123,10 +120,7 @@ def _flipped(
     runs: EntryRuns, changes: Mapping[str, Any]
 ) -> Mapping[str, np.ndarray] | None:
     """The control's numbers with other settings; None if they don't fit."""
-    row = runs.row.changed(changes)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            settings = row.settings(Path(folder), control=True)
-            return written(settings, WatchedParts(MixedParts())).numbers
-        except UserError:
-            return None
+    try:
+        return run_of(runs.row.changed(changes), control=True).numbers
+    except UserError:
+        return None

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.harness import rms
 from bridge.harness.errors import HarnessError, write_file
 from bridge.ladders.covering import stored_rows
 from bridge.ladders.entry_runs import Numbers, WatchedParts, written
@@ -40,20 +41,35 @@ def digest(numbers: Numbers, follows: frozenset[str] = frozenset()) -> dict[str,
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
     for name, array in numbers.items():
-        is_number = array.dtype.kind in "fiub" and array.size
-        if name in follows or not is_number or is_repeated(name):
+        # What counts a search, another CPU rounds otherwise.
+        is_kept = not (is_repeated(name) or counts_a_search(name) or name in follows)
+        if not is_kept or not _is_number(array):
             continue
-        if counts_a_search(name):
-            # Another CPU rounds otherwise.
-            continue
-        kind = kind_of(name)
-        values = np.nan_to_num(array.astype(np.float64).ravel(), posinf=1.0, neginf=-1)
+        kind, values = kind_of(name), _flat(array)
         weights = np.random.default_rng(zlib.crc32(name.encode()))
         sums[kind] = sums.get(kind, 0.0) + float(
             values @ weights.standard_normal(values.size)
         )
         counts[kind] = counts.get(kind, 0) + values.size
     return {kind: total / np.sqrt(counts[kind]) for kind, total in sums.items()}
+
+
+def sizes_of(numbers: Numbers) -> dict[str, float]:
+    """The root mean square of each kind of what a run wrote."""
+    kinds: dict[str, list[np.ndarray]] = {}
+    for name, array in numbers.items():
+        if _is_number(array):
+            kinds.setdefault(kind_of(name), []).append(_flat(array))
+    return {kind: rms(np.concatenate(arrays)) for kind, arrays in kinds.items()}
+
+
+def _is_number(array: np.ndarray) -> bool:
+    return array.dtype.kind in "fiub" and array.size > 0
+
+
+def _flat(array: np.ndarray) -> np.ndarray:
+    """All elements in float64, without NaN and infinity."""
+    return np.nan_to_num(array.astype(np.float64).ravel(), posinf=1.0, neginf=-1.0)
 
 
 def is_repeated(name: str) -> bool:

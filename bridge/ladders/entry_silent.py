@@ -7,6 +7,7 @@ import torch
 
 import legacy.assemble
 from experiment.settings import Settings
+from legacy.models import Surrogate
 from legacy.training import rollout_loss
 
 #: A leaf whose gradient is below this times the largest one's has none but rounding.
@@ -23,10 +24,20 @@ def silent_leaves(settings: Settings) -> set[str]:
     if settings.general.mode == "physical":
         return set()
     model = legacy.assemble.build_model(settings)
-    plan, cells = model.plan, settings.model.physical.resolution.values()
+    cells = settings.model.physical.resolution.values()
     generator = np.random.default_rng(5)
-    windows = generator.standard_normal((3, len(plan.names), 3, *cells))
-    rollout_loss(model.train(), torch.from_numpy(windows), plan.dynamic).backward()
+    windows = generator.standard_normal((3, len(model.plan.names), 3, *cells))
+    return without_gradient(model.train(), torch.from_numpy(windows))
+
+
+def without_gradient(model: Surrogate, windows: torch.Tensor) -> set[str]:
+    """Leaves whose gradient of the roll-out loss is 0 but for rounding.
+
+    Args:
+        model: The control's, in training mode.
+        windows: `(batch, vector, time, x, y, ...)`.
+    """
+    rollout_loss(model, windows, model.plan.dynamic).backward()
     sizes = {
         name: float(p.grad.abs().square().mean().sqrt())
         for name, p in model.network.named_parameters()
@@ -50,6 +61,11 @@ def follows_rounding(name: str, silent: Collection[str]) -> bool:
         return leaf in silent and moment != "step"
     if kind != "weights":
         return False
+    return leaf_follows(leaf, silent)
+
+
+def leaf_follows(leaf: str, silent: Collection[str]) -> bool:
+    """Whether a leaf's value does: it is silent, or a running mean of what is."""
     return leaf in silent or (bool(silent) and leaf.endswith("running_mean"))
 
 

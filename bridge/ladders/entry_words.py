@@ -8,22 +8,14 @@ from typing import Any
 
 from bridge.configuration import composed
 from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED
+from bridge.ladders.covering.rows import COUNTS, sides_of
 from bridge.ladders.entry_runs import INSIDE
+from bridge.ladders.nested import put, settle
 from bridge.ladders.run_cases import RunCase
-from experiment.settings import COMPONENTS, Settings, check_settings, to_dict
+from experiment.settings import COMPONENTS, Settings, check_settings, leaves, to_dict
 
 #: Epochs, rounds and amounts at most.
-_MOST = {
-    "trainer.batch_size": 3,
-    "trainer.synthetic.epochs": 2,
-    "trainer.physical.windows": 6,
-    "trainer.physical.rounds": 1,
-    "trainer.physical.iterations": 2,
-    "trainer.hybrid.warm_up_epochs": 1,
-    "trainer.hybrid.cycles": 1,
-    "trainer.hybrid.epochs": 1,
-    "trainer.hybrid.rounds": 1,
-}
+_MOST = {**COUNTS, "trainer.physical.windows": 6}
 _MODES = ("synthetic", "physical", "hybrid")
 
 
@@ -67,23 +59,11 @@ class WordsRow:
     def settings(self, folder: Path, *, control: bool = False) -> Settings:
         """See `Row.settings`."""
         nested = to_dict(self.case.settings)
+        own = dict(leaves(nested))
         for key, most in _MOST.items():
-            *path, last = key.split(".")
-            group: Any = nested
-            for part in path:
-                group = group[part]
-            group[last] = min(group[last], most)
-        nested["general"] |= {
-            "mode": self.mode,
-            "run_dir": str(folder / "runs"),
-            "checkpoint_dir": str(folder / "checkpoints"),
-        }
-        nested["data"]["data_dir"] = str(folder / "data")
+            put(nested, key, min(own[key], most))
+        put(nested, "general.mode", self.mode)
         # In less, both sides' simulations round to other neighbours.
-        nested["data"]["precision"] = self.case.precision
-        if nested["cache"]["dir"] is not None:
-            nested["cache"]["dir"] = str(folder / "cache")
-        for component in COMPONENTS:
-            side = self.values[f"{SIDE}{component.name}"]
-            nested["migration"][component.name] = "legacy" if control else side
+        put(nested, "data.precision", self.case.precision)
+        settle(nested, folder, sides_of(self.values, control=control))
         return check_settings(nested)

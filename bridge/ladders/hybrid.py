@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from bridge.harness import (
-    Fault,
     Finding,
     Findings,
     Ladder,
@@ -24,6 +23,7 @@ from bridge.harness import (
     rms,
 )
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults import faults_of
 from bridge.ladders.hybrid_cases import CYCLES, LOSSES, HybridCase, Recording
 from bridge.ladders.hybrid_counterfactuals import of_cycles
 from bridge.ladders.physics_cases import ITERATIONS, case_names
@@ -199,12 +199,6 @@ def _interacts(name: CaseName | RunCase) -> bool:
     return both and trainer.data_access == "both" and not trainer.hybrid.keep_best
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.hybrid import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "hybrid",
     hybrid_names(),
@@ -214,5 +208,5 @@ LADDER = Ladder(
         Rung("H2", "losses of two cycles", cycles_rung),
         Rung("H3", "noise handed over changes both losses", matters_rung, _interacts),
     ),
-    faults=_faults,
+    faults=faults_of("hybrid"),
 )

@@ -1,13 +1,12 @@
 """Step 1: models, R0 to R5."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from bridge.harness import (
-    Fault,
     Finding,
     Findings,
     Ladder,
@@ -24,6 +23,7 @@ from bridge.harness import (
 )
 from bridge.ladders.cases import CaseName
 from bridge.ladders.converters import CUT_CONVERTER, converters_rung
+from bridge.ladders.faults import faults_of
 from bridge.ladders.layers import layers_rung
 from bridge.ladders.models_cases import ModelCase, array, case_names, control_twice
 from bridge.ladders.models_counterfactuals import (
@@ -223,12 +223,6 @@ def _smooth(name: CaseName | RunCase) -> bool:
     return not isinstance(name, RunCase) or name.precision == "float64"
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.models import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "step1",
     case_names(),
@@ -242,6 +236,6 @@ LADDER = Ladder(
         Rung("R5", "gradient of every parameter, input", gradient_rung, _smooth),
     ),
     settings_rows,
-    _faults,
+    faults_of("models"),
     control_twice,
 )

@@ -1,13 +1,12 @@
 """Physical models and the learning of their parameters, P1 to P4."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from bridge.harness import (
-    Fault,
     Findings,
     Ladder,
     Rung,
@@ -18,6 +17,7 @@ from bridge.harness import (
 )
 from bridge.ladders import observed
 from bridge.ladders.cases import CaseName
+from bridge.ladders.faults import faults_of
 from bridge.ladders.names import ONE_OBJECT
 from bridge.ladders.physics_cases import NUDGES, PhysicsCase, physics_names
 from bridge.ladders.physics_counterfactuals import (
@@ -180,12 +180,6 @@ def _is_small(name: CaseName | RunCase) -> bool:
     return not isinstance(name, RunCase) or not name.at_own_sizes
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.physics import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "physics",
     physics_names(),
@@ -196,5 +190,5 @@ LADDER = Ladder(
         Rung("P3", "loss and gradient by parameter", gradient_rung),
         Rung("P4", "result of the optimisation", optimisation_rung, _is_small),
     ),
-    faults=_faults,
+    faults=faults_of("physics"),
 )

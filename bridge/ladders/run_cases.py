@@ -10,6 +10,7 @@ import torch
 
 import legacy.assemble
 from bridge.configuration import composed
+from bridge.ladders.nested import put
 from experiment.settings import SIDES, Settings, check_settings, to_dict
 from experiment.system import SettingsError
 
@@ -123,11 +124,7 @@ def _settings(case: RunCase) -> Settings:
         changes |= dict(_small(base, case.grid))
     values = to_dict(base)
     for key, value in changes.items():
-        *path, last = key.split(".")
-        group: Any = values
-        for part in path:
-            group = group[part]
-        group[last] = value
+        put(values, key, value)
     return check_settings(values)
 
 

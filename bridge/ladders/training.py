@@ -1,6 +1,5 @@
 """Step 2: learners and their loop; R4, R6, R7, R9, with the reference beside both."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from bridge.convert import to_phiml
 from bridge.convert.converters import window_layout
 from bridge.harness import (
-    Fault,
     Findings,
     Ladder,
     Rung,
@@ -19,6 +17,7 @@ from bridge.harness import (
     named_exactly,
 )
 from bridge.ladders.cases import EXPERIMENTS, CaseName
+from bridge.ladders.faults import faults_of
 from bridge.ladders.names import LAST_BATCH
 from bridge.ladders.run_cases import RunCase
 from bridge.ladders.training_cases import CURRICULA, REORDERED, TrainingCase
@@ -175,12 +174,6 @@ def _is_whole(name: CaseName | RunCase) -> bool:
     return _in_float64(name) and not short
 
 
-def _faults() -> Sequence[Fault]:
-    from bridge.ladders.faults.training import FAULTS
-
-    return FAULTS
-
-
 LADDER = Ladder(
     "step2",
     case_names(),
@@ -192,5 +185,5 @@ LADDER = Ladder(
         Rung("R9", "trajectory of 10, 100 steps, resume", trajectory_rung, _in_float64),
     ),
     settings_rows,
-    _faults,
+    faults_of("training"),
 )

@@ -12,6 +12,7 @@ import legacy.assemble
 import phiml_port.assemble
 from bridge.convert import PhimlLoader
 from bridge.ladders.cases import CaseName, case_settings
+from bridge.ladders.entry_silent import leaf_follows, without_gradient
 from bridge.ladders.memory_loader import MemoryLoader
 from bridge.ladders.networks import nudge_leaves
 from bridge.ladders.observed import cells_of, with_holes
@@ -25,7 +26,6 @@ from experiment.training import (
     has_rule,
 )
 from legacy import models
-from legacy.training import rollout_loss
 
 WINDOWS, BATCH, EPOCHS, STEPS = 8, 3, 4, 2
 #: Symmetries of the grid. On swapped or mirrored axes, with its kernels swapped or
@@ -206,15 +206,7 @@ class TrainingCase:
     @cached_property
     def without_signal(self) -> frozenset[str]:
         """Leaves whose gradient is 0 but for rounding, at the start."""
-        model = self.model()
-        rollout_loss(model, self.windows[:BATCH], self.plan.dynamic).backward()
-        sizes = {
-            name: float(p.grad.abs().square().mean().sqrt())
-            for name, p in model.network.named_parameters()
-            if p.grad is not None
-        }
-        largest = max(sizes.values())
-        return frozenset(n for n, size in sizes.items() if size < 1e-10 * largest)
+        return frozenset(without_gradient(self.model(), self.windows[:BATCH]))
 
     def follows_rounding(self, leaf: str) -> bool:
         """Whether a leaf has no gradient but rounding, or follows leaves without one.
@@ -223,9 +215,7 @@ class TrainingCase:
         the rounding into steps. Nothing depends on it in training, and the running
         means follow it.
         """
-        return leaf in self.without_signal or (
-            bool(self.without_signal) and leaf.endswith("running_mean")
-        )
+        return leaf_follows(leaf, self.without_signal)
 
     @property
     def is_observed(self) -> bool:

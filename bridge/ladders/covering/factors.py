@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from bridge.ladders.entry_runs import BETWEEN, INSIDE, NEVER
 from experiment.equations import EQUATIONS
 from experiment.settings import COMPONENTS, SIDES, Settings
 
@@ -58,6 +59,8 @@ FIXED = {
         for side in SIDES
     },
 }
+#: The value that the shipped configuration has.
+CONFIGURED = "the configuration's"
 #: Values of settings whose type is wider than what can be meant, or whose values depend
 #: on each other.
 SAMPLES: dict[str, tuple[Any, ...]] = {
@@ -85,9 +88,9 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "model.synthetic.architecture.levels": (1, 2),
     "model.synthetic.architecture.filters": (5, "one a level"),
     "model.synthetic.architecture.layers": ((5, 7), (5, 7, 5)),
-    "model.physical.pde_params.viscosity": ("the configuration's", 0.11),
-    "model.physical.pde_params.diffusivity": ("the configuration's", 0.11),
-    "model.physical.pde_params.velocity_modulation": ("the configuration's", 0.9),
+    "model.physical.pde_params.viscosity": (CONFIGURED, 0.11),
+    "model.physical.pde_params.diffusivity": (CONFIGURED, 0.11),
+    "model.physical.pde_params.velocity_modulation": (CONFIGURED, 0.9),
     "trainer.synthetic.learning_rate": (1e-3, 3e-3),
     "trainer.synthetic.weight_decay": (0.0, 1e-3),
     "trainer.synthetic.clip_norm": (None, 0.1),
@@ -140,7 +143,7 @@ def factors_of(base: Settings) -> list[Factor]:
     """
     extra = [
         Factor(SHIPPED, CONFIGURATIONS),
-        Factor(STOPPED, ("never", "inside an epoch or a round", "between phases")),
+        Factor(STOPPED, (NEVER, INSIDE, BETWEEN)),
         Factor("model.synthetic.name", ("unet", "resnet", "convnet")),
         *(Factor(f"{SIDE}{c.name}", ("phiml", "legacy")) for c in COMPONENTS),
     ]

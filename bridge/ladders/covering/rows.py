@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from bridge.configuration import composed
-from bridge.ladders.covering.factors import SHIPPED, SIDE, STOPPED, Factor, factors_of
+from bridge.ladders.covering.factors import (
+    CONFIGURATIONS,
+    CONFIGURED,
+    SHIPPED,
+    SIDE,
+    STOPPED,
+    Factor,
+    factors_of,
+)
+from bridge.ladders.nested import put, settle
 from experiment.settings import (
     ARCHITECTURES,
     COMPONENTS,
@@ -25,26 +34,30 @@ from experiment.system import SettingsError
 FILE = Path(__file__).with_name("rows.json")
 _ARCHITECTURE = "model.synthetic.architecture"
 _TIME, _SPACE = "data.observations.time", "data.observations.space"
-#: Small values of what has a size; each may be one more in a row.
-_SMALL: dict[str, Any] = {
-    "general.experiment_name": "row",
-    "general.precision": "float64",
-    "data.precision": "float64",
-    "data.trajectory_length": 6,
-    "evaluation.num_frames": 5,
-    "evaluation.laplace_rank": 0,
+#: Windows of a step, epochs, rounds and iterations of a small run.
+COUNTS = {
     "trainer.batch_size": 3,
-    "trainer.rollout_steps": 2,
-    "trainer.rollout_start": 1,
     "trainer.synthetic.epochs": 2,
-    "trainer.synthetic.decay_epochs": 1,
-    "trainer.physical.coarsening": 1,
     "trainer.physical.rounds": 1,
     "trainer.physical.iterations": 2,
     "trainer.hybrid.warm_up_epochs": 1,
     "trainer.hybrid.cycles": 1,
     "trainer.hybrid.epochs": 1,
     "trainer.hybrid.rounds": 1,
+}
+#: Small values of what has a size; each may be one more in a row.
+_SMALL: dict[str, Any] = {
+    **COUNTS,
+    "general.experiment_name": "row",
+    "general.precision": "float64",
+    "data.precision": "float64",
+    "data.trajectory_length": 6,
+    "evaluation.num_frames": 5,
+    "evaluation.laplace_rank": 0,
+    "trainer.rollout_steps": 2,
+    "trainer.rollout_start": 1,
+    "trainer.synthetic.decay_epochs": 1,
+    "trainer.physical.coarsening": 1,
     "model.physical.pde_params.diffusion_substeps": 1,
     "model.physical.pde_params.initial_wavenumber": 2,
     "model.physical.pde_params.speed_wavenumber": 1,
@@ -96,21 +109,11 @@ class Row:
         for key, value in values.items():
             if not key.startswith(SIDE) and not key.startswith(_ARCHITECTURE):
                 _put(nested, key, value)
-        for component in COMPONENTS:
-            side = "legacy" if control else values[f"{SIDE}{component.name}"]
-            _put(nested, f"{SIDE}{component.name}", side)
         _architecture(nested, name, values)
         _sizes(nested, values)
         _fields(nested, values)
         _observations(nested, values, folder)
-        for key, place in (
-            ("general.run_dir", "runs"),
-            ("general.checkpoint_dir", "checkpoints"),
-            ("data.data_dir", "data"),
-        ):
-            _put(nested, key, str(folder / place))
-        if values["cache.dir"] is not None:
-            _put(nested, "cache.dir", str(folder / "cache"))
+        settle(nested, folder, sides_of(values, control=control))
         return nested
 
     def changed(self, changes: Mapping[str, Any]) -> "Row":
@@ -129,6 +132,13 @@ class Row:
         }
 
 
+def sides_of(values: Mapping[str, Any], *, control: bool) -> dict[str, str]:
+    """The switch value of every component; all the control's, if it is asked for."""
+    return {
+        c.name: "legacy" if control else values[f"{SIDE}{c.name}"] for c in COMPONENTS
+    }
+
+
 @lru_cache
 def base_settings(config: str) -> Settings:
     """A shipped configuration as it is, with a network that needs no size."""
@@ -137,8 +147,6 @@ def base_settings(config: str) -> Settings:
 
 def all_factors() -> dict[str, Factor]:
     """Everything that varies in some configuration, by key."""
-    from bridge.ladders.covering.factors import CONFIGURATIONS
-
     found: dict[str, Factor] = {}
     for config in CONFIGURATIONS:
         nested = to_dict(base_settings(config))
@@ -163,13 +171,9 @@ def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
 
 def _put(nested: dict[str, Any], key: str, value: Any) -> None:
     """Sets a setting that is there; what this equation doesn't have is left out."""
-    *path, last = key.split(".")
-    for part in path:
-        if not isinstance(nested, dict) or part not in nested:
-            return
-        nested = nested[part]
-    if last in nested and value != "the configuration's":
-        nested[last] = list(value) if isinstance(value, tuple) else value
+    if value != CONFIGURED:
+        value = list(value) if isinstance(value, tuple) else value
+        put(nested, key, value, only_known=True)
 
 
 def _architecture(nested: dict[str, Any], name: str, values: Mapping[str, Any]) -> None:
