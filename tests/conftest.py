@@ -17,6 +17,19 @@ torch.set_num_threads(1)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)
 
 
+ROOMS = ("experiment", "legacy", "phiml_port", "bridge", "hyco")
+
+
+@pytest.fixture(autouse=True)
+def _what_is_logged_stays() -> Iterator[None]:
+    """Commands called in this process set levels; later tests read what is logged."""
+    loggers = [logging.getLogger(room) for room in ROOMS]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
 #: Bytes of a test process from which on it lets go of what torch traced.
 _MUCH = 2 * 2**30
 _TRACED = {"JITFunction", "TopLevelTracedModule"}

@@ -22,6 +22,8 @@ def test_the_wheel_has_all_settings_and_nothing_else(wheel: Path) -> None:
     expected = {p.as_posix() for p in python} | {f"{r}/py.typed" for r in rooms}
     conf = [p.relative_to(ROOT) for p in (ROOT / "conf").rglob("*.yaml")]
     expected |= {f"experiment/{p.as_posix()}" for p in conf}
+    kept = (ROOT / "bridge" / "ladders").rglob("*.json")
+    expected |= {p.relative_to(ROOT).as_posix() for p in kept}
     expected |= {"bridge/pyproject.toml", "experiment/docs/known_differences.md"}
     assert {n for n in names if ".dist-info/" not in n} == expected
 

@@ -1,7 +1,5 @@
 """A run's own words as cases: what `run.py` would run is what is judged."""
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +42,9 @@ migration:
 
 
 @pytest.fixture(autouse=True)
-def _prepared() -> Iterator[None]:
-    """As a command is; other tests read what is logged."""
-    loggers = [logging.getLogger(n) for n in ("experiment", "legacy", "phiml_port")]
-    levels = [logger.level for logger in loggers]
+def _prepared() -> None:
+    """As a command is."""
     prepare()
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 def ladder(name: str, words: Words) -> Ladder:
