@@ -11,19 +11,16 @@ from torch.jit._state import _clear_class_state
 
 from experiment.data import generate
 from experiment.system import Progress
-from tests.helpers import small
+from tests.helpers import PACKAGES, small
 
 torch.set_num_threads(1)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)
 
 
-ROOMS = ("experiment", "legacy", "phiml_port", "bridge", "hyco")
-
-
 @pytest.fixture(autouse=True)
 def _what_is_logged_stays() -> Iterator[None]:
     """Commands called in this process set levels; later tests read what is logged."""
-    loggers = [logging.getLogger(room) for room in ROOMS]
+    loggers = [logging.getLogger(name) for name in PACKAGES]
     levels = [logger.level for logger in loggers]
     yield
     for logger, level in zip(loggers, levels, strict=True):

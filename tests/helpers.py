@@ -22,6 +22,8 @@ from experiment.settings import (
 from experiment.training import SyntheticTraining
 
 ROOT = Path(__file__).parent.parent
+#: What is installed.
+PACKAGES = ("experiment", "legacy", "phiml_port", "bridge", "hyco")
 SMALL = (
     "general.mode=synthetic",
     "model.physical.resolution={x: 16, y: 8}",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import ROOT
+from tests.helpers import PACKAGES, ROOT
 from tests.wheel import borrowing_environment, build_wheel, call, check
 
 
@@ -17,9 +17,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 def test_the_wheel_has_all_settings_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    rooms = ("experiment", "legacy", "phiml_port", "bridge", "hyco")
-    python = {p.relative_to(ROOT) for r in rooms for p in (ROOT / r).rglob("*.py")}
-    expected = {p.as_posix() for p in python} | {f"{r}/py.typed" for r in rooms}
+    python = {p.relative_to(ROOT) for n in PACKAGES for p in (ROOT / n).rglob("*.py")}
+    expected = {p.as_posix() for p in python} | {f"{n}/py.typed" for n in PACKAGES}
     conf = [p.relative_to(ROOT) for p in (ROOT / "conf").rglob("*.yaml")]
     expected |= {f"experiment/{p.as_posix()}" for p in conf}
     kept = (ROOT / "bridge" / "ladders").rglob("*.json")

@@ -19,6 +19,7 @@ from bridge.harness.evidence import promotion_blockers, selftest_blockers
 from bridge.harness.selftest import Caught, plant
 from bridge.harness.switch import default_preset, promote, rollback, switch_values
 from tests.bridge.harness import toy
+from tests.helpers import PACKAGES
 
 TABLE = {
     "evidence": "evidence",
@@ -140,8 +141,7 @@ def test_the_values_of_a_preset(project: Project) -> None:
 def test_this_projects_evidence_reads_all_that_its_cases_read() -> None:
     found = Project.find(Path(__file__))
     hashes = fingerprints(found)
-    rooms = {"experiment", "legacy", "phiml_port", "bridge", "hyco"}
-    assert rooms | {"conf", "run.py"} < {*hashes}
+    assert {*PACKAGES, "conf", "run.py"} < {*hashes}
     for name in found.setting("reads"):
         assert (found.root / name).exists()
     for name in ("burgers.yaml", "base.yaml", "migration/current.yaml"):
