@@ -8,14 +8,18 @@ LOCK := requirements.lock
 TORCH := $(shell sed -n '/^torch==/p' $(LOCK))
 INSTALL := pip install -q --disable-pip-version-check -c $(LOCK)
 
-.PHONY: run test lint docs bench speed wheel wheel-check lock clean
+.PHONY: run test test-long lint docs bench speed wheel wheel-check lock clean
 
 # make run ARGS="trainer.batch_size=4" overrides settings.
 run: $(VENV)/.run
 	$(BIN)/python run.py --config-name=burgers.yaml $(ARGS)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 -m "not long" tests
+
+# What takes minutes, or repeats another test at more sizes, sides and moments.
+test-long: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m long tests
 
 # What `.pre-commit-config.yaml` lists; fails where a file had to be changed.
 lint: $(VENV)/.dev

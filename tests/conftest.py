@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,25 +28,32 @@ def _what_is_logged_stays() -> Iterator[None]:
         logger.setLevel(level)
 
 
-#: Bytes of a test process from which on it lets go of what torch traced.
-_MUCH = 2 * 2**30
+#: Bytes by which a test process grows before it lets go of what torch traced.
+_GROWN = 2**30
 _TRACED = {"JITFunction", "TopLevelTracedModule"}
+_let_go_at = [_GROWN]
+
+
+def _resident() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.fixture(autouse=True)
 def _traces_are_let_go() -> Iterator[None]:
     """torch keeps what it traced until a process ends, tens of MB a physical model.
 
-    Its registry is emptied only while nothing that was traced is in use.
+    Its registry is emptied only while nothing that was traced is in use. To look
+    takes most of a second, so it is done once for each GiB that was added.
     """
     yield
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    if pages * 4096 < _MUCH:
+    if _resident() < _let_go_at[0]:
         return
     gc.collect()
     if not any(type(one).__name__ in _TRACED for one in gc.get_objects()):
         torch._C._jit_clear_class_registry()
         _clear_class_state()
+    _let_go_at[0] = _resident() + _GROWN
 
 
 @pytest.fixture(scope="session")

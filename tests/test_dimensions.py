@@ -138,13 +138,23 @@ SIDES = {
 
 
 @pytest.mark.slow
-def test_three_dimensions_run_end_to_end_on_both_sides(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sides",
+    [
+        ("legacy", "phiml on torch"),
+        pytest.param(("legacy", "phiml on jax"), marks=pytest.mark.long),
+    ],
+    ids=" and ".join,
+)
+def test_three_dimensions_run_end_to_end(
+    tmp_path: Path, sides: tuple[str, ...]
+) -> None:
     """Simulations, training and evaluation, with the same result; drawn too."""
     errors = {}
-    for name, side in SIDES.items():
+    for name in sides:
         path = tmp_path / name.replace(" ", "_")
         done = run_program(
-            *(path, "--config-name=burgers_3d.yaml", *side, *HYBRID, DOUBLE),
+            *(path, "--config-name=burgers_3d.yaml", *SIDES[name], *HYBRID, DOUBLE),
             *("model.physical.domain.z=2.0", "model.physical.resolution.z=4"),
             *("data.trajectory_length=6", "data.precision=float64"),
         )

@@ -120,7 +120,9 @@ def test_what_the_numbers_do_not_allow(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ("legacy", "full"))
+@pytest.mark.parametrize(
+    "preset", (pytest.param("legacy", marks=pytest.mark.long), "full")
+)
 def test_it_runs_end_to_end(tmp_path: Path, preset: str) -> None:
     done = run_program(
         tmp_path,

@@ -28,7 +28,14 @@ def test_every_equation_has_a_solution_in_all_its_dimensions() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("solution", SOLUTIONS, ids=NAMES)
+@pytest.mark.parametrize(
+    "solution",
+    [
+        # Three dimensions take a minute each.
+        pytest.param(s, id=name, marks=[pytest.mark.long] if s.rank == 3 else [])
+        for s, name in zip(SOLUTIONS, NAMES, strict=True)
+    ],
+)
 def test_the_scheme_converges_at_its_order(solution: Solution, side: str) -> None:
     """And nearer to it on finer grids."""
     away = np.abs(scheme_orders(solution, side) - solution.order)

@@ -251,7 +251,9 @@ def test_a_recovered_field_is_shown_on_the_grid_of_the_data(folder: Path) -> Non
         )
 
 
-@pytest.mark.parametrize("migration", ("legacy", "full"))
+@pytest.mark.parametrize(
+    "migration", (pytest.param("legacy", marks=pytest.mark.long), "full")
+)
 def test_hybrid_end_to_end(tmp_path: Path, migration: str) -> None:
     done = run_program(
         tmp_path,

@@ -112,7 +112,14 @@ class _Killed(Exception):
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("before", [0, 2, 4])
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(0, marks=pytest.mark.long),
+        2,
+        pytest.param(4, marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_comparison_goes_on_where_it_stood(
     burgers_folder: Path, monkeypatch: pytest.MonkeyPatch, before: int
 ) -> None:

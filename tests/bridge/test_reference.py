@@ -52,7 +52,9 @@ def test_a_finer_grid_keeps_courant_and_diffusion_number(tmp_path: Path) -> None
     assert refined_settings(settings).data.trajectory_length == 6 * 3 + 1
 
 
-@pytest.mark.parametrize("side", ("legacy", "full"))
+@pytest.mark.parametrize(
+    "side", (pytest.param("legacy", marks=pytest.mark.long), "full")
+)
 def test_finer_grids_converge_to_the_spectral_solution(
     tmp_path: Path, side: str
 ) -> None:

@@ -49,6 +49,7 @@ def test_the_eager_network_of_the_fno_example_equals_itself(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_compiled_fno_fails_as_its_page_says(tmp_path: Path) -> None:
     done = bridge(tmp_path, "verify", "examples.fno.migration:m", "--rungs", "R3")
     text = " ".join(done.stdout.split())

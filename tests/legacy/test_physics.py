@@ -65,6 +65,7 @@ def stepped(equation: Any, velocity: np.ndarray, viscosity: Any) -> np.ndarray:
     )
 
 
+@pytest.mark.long
 def test_burgers_converges_to_cole_hopf_at_first_order(tmp_path: Path) -> None:
     """Semi-Lagrangian with dt ~ dx and splitting: the error halves with dx."""
     errors = [cole_hopf_error(tmp_path, cells) for cells in (32, 64, 128)]

@@ -234,7 +234,9 @@ def finished(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", (signal.SIGKILL, signal.SIGTERM))
+@pytest.mark.parametrize(
+    "how", (pytest.param(signal.SIGKILL, marks=pytest.mark.long), signal.SIGTERM)
+)
 def test_a_killed_process_resumes_bitwise(
     burgers_folder: Path, how: signal.Signals
 ) -> None:

@@ -227,11 +227,15 @@ def test_the_commands_on_this_project(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     results = json.loads((tmp_path / "found.json").read_text())
     assert len(results) == 18 and {r["verdict"] for r in results} == {"pass"}
-    done = bridge("selftest", "step1")
-    assert done.returncode == 0, done.stdout
-    assert "18/18 faults caught; weakest margin" in done.stdout
-    assert "0 false alarms in 50" in done.stdout
     done = bridge("settings")
     assert done.returncode == 0, done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert list(LADDERS)[0] == "step1"
+
+
+@pytest.mark.long
+def test_the_self_test_of_this_project() -> None:
+    done = bridge("selftest", "step1")
+    assert done.returncode == 0, done.stdout
+    assert "18/18 faults caught; weakest margin" in done.stdout
+    assert "0 false alarms in 50" in done.stdout

@@ -18,21 +18,21 @@ RUNGS = {
     "hybrid": ["H1", "H2", "H3"],
     "run": ["E0", "G1", "E1"],
 }
-#: Of the whole runs each so-many-th; `python -m bridge verify run` makes all of them.
-EVERY_RUN = 9
+#: Of the cases each so-many-th; `python -m bridge verify all` takes all of them.
+EVERY_CASE = {"step2": 3, "physics": 4, "hybrid": 5, "run": 9}
 #: Of the faults each so-many-th; `python -m bridge selftest` plants all of them.
-EVERY_FAULT = 3
+EVERY_FAULT = {"step2": 6, "physics": 12, "hybrid": 18, "run": 12}
 CASES = [
     pytest.param(x, i, id=f"{x.name}-{c}")
     for x in EVERY
     for i, c in enumerate(x.cases)
-    if x.name != "run" or i % EVERY_RUN == 0
+    if i % EVERY_CASE.get(x.name, 1) == 0
 ]
 FAULTS = [
     pytest.param(x, i, id=f"{x.name}-{f.name}{f.where and ' in the loop'}")
     for x in EVERY
     for i, f in enumerate(x.faults())
-    if i % EVERY_FAULT == 0
+    if i % EVERY_FAULT.get(x.name, 3) == 0
 ]
 
 

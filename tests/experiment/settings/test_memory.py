@@ -158,8 +158,15 @@ print(resident("VmHWM") - before)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("mode", ("synthetic", "physical"))
-@pytest.mark.parametrize("preset", ("legacy", "full"))
+@pytest.mark.parametrize(
+    ("preset", "mode"),
+    [
+        ("legacy", "physical"),
+        ("full", "synthetic"),
+        pytest.param("legacy", "synthetic", marks=pytest.mark.long),
+        pytest.param("full", "physical", marks=pytest.mark.long),
+    ],
+)
 def test_the_estimate_is_a_lower_bound_of_what_is_taken(
     tmp_path: Path, preset: str, mode: str
 ) -> None:
