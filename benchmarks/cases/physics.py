@@ -1,6 +1,6 @@
 """The PDE: simulating, rolling out, and the gradient of the loss by its parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -63,50 +63,59 @@ def gradient_overrides(windows: int) -> tuple[str, ...]:
 
 def gradient_work(settings: Any) -> dict[str, int]:
     """Samples, steps and parameters of the gradient."""
-    from experiment.settings import parameter_ranges
-
-    starts = [r.start for r in parameter_ranges(settings).values()]
     return {
         "samples": settings.trainer.physical.windows,
         "steps": settings.trainer.rollout_steps,
-        "parameters": sum(start.size for start in starts),
+        "parameters": sum(start.size for start in starts_of(settings).values()),
     }
+
+
+def starts_of(settings: Any) -> dict[str, Any]:
+    """What each learned parameter starts from."""
+    from experiment.settings import parameter_ranges
+
+    return {n: r.start for n, r in parameter_ranges(settings).items()}
 
 
 def make_gradient(settings: Any, side: str) -> tuple[Gradient, Loss]:
     """The gradient by the unbounded viscosity and its loss, with nothing compiled."""
+    start, learner = starts_of(settings), _learner_on(settings, side)
+    return lambda: learner.gradient(start)["viscosity"], lambda: learner.loss(start)
+
+
+def _learner_on(settings: Any, side: str) -> Any:
     from dataclasses import replace
 
-    from experiment.settings import parameter_ranges
-
-    start = {n: r.start for n, r in parameter_ranges(settings).items()}
     migration = replace(
         settings.migration,
         physics="legacy" if side == "legacy" else "phiml",
         phiml_backend=BACKENDS.get(side, "torch"),
     )
-    learner = build.physical_learner(replace(settings, migration=migration))
-    return lambda: learner.gradient(start)["viscosity"], lambda: learner.loss(start)
+    return build.physical_learner(replace(settings, migration=migration))
+
+
+def gradient_of(learner: Any, work: Mapping[str, int], start: Any) -> Subject:
+    """The gradient of a physical learner by all its parameters."""
+
+    def call() -> Any:
+        return learner.gradient(start)
+
+    _call_first(call)
+
+    def outcome() -> dict[str, np.ndarray]:
+        gradients = {f"gradient of {n}": g for n, g in call().items()}
+        return {"loss": np.array([learner.loss(start)])} | gradients
+
+    return Subject(call, outcome, work)
 
 
 def _gradient(side: str, windows: int, folder: Path) -> Subject:
     settings = simulated_settings(folder, *gradient_overrides(windows))
-    call, loss = make_gradient(settings, side)
-    _call_first(call)
-
-    def outcome() -> dict[str, np.ndarray]:
-        return {"loss": np.array([loss()]), "gradient": call()}
-
-    return Subject(call, outcome, gradient_work(settings))
+    learner = _learner_on(settings, side)
+    return gradient_of(learner, gradient_work(settings), starts_of(settings))
 
 
 def _generation(side: str, folder: Path) -> Subject:
-    """The task `generate` into an empty folder, with one simulator all the time."""
-    from dataclasses import replace
-
-    from experiment.data import generate, open_scene
-    from experiment.system import Progress
-
     settings = settings_of(
         folder,
         f"migration.physics={side}",
@@ -114,11 +123,21 @@ def _generation(side: str, folder: Path) -> Subject:
         *("trainer.train_sim=[0]", "trainer.val_sim=[]", "evaluation.test_sim=[1]"),
         "evaluation.num_frames=17",
     )
+    return generation_of(settings, folder / side)
+
+
+def generation_of(settings: Any, target_folder: Path) -> Subject:
+    """The task `generate` into an empty folder, with one simulator all the time."""
+    from dataclasses import replace
+
+    from experiment.data import generate, open_scene
+    from experiment.system import Progress
+
     simulator = build.simulator(settings)
     frames = range(settings.data.trajectory_length)
 
     def call() -> Any:
-        target = str(fresh_folder(folder / side))
+        target = str(fresh_folder(target_folder))
         written = replace(settings, data=replace(settings.data, data_dir=target))
         return written, generate(written, simulator, Progress())
 
@@ -126,8 +145,9 @@ def _generation(side: str, folder: Path) -> Subject:
         written, count = call()
         scenes = {f"simulation {i}": open_scene(written, i) for i in range(count)}
         return {
-            name: np.stack([scene.read("velocity", f) for f in frames])
+            f"{name}, {quantity}": np.stack([scene.read(quantity, f) for f in frames])
             for name, scene in scenes.items()
+            for quantity in settings.data.fields
         }
 
     _, count = call()

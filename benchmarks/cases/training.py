@@ -124,7 +124,27 @@ def _by_hand(settings: Any, frames: list[Any], network: Any, fused: bool) -> Mad
 
 
 def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subject:
-    timed, work = make(simulated_settings(folder, *overrides))
+    return _of_settings(
+        make,
+        simulated_settings(folder, *overrides),
+        lambda *more: simulated_settings(folder, *overrides, *more),
+    )
+
+
+def step_of(settings: Any, in_float64: Callable[[], Any]) -> Subject:
+    """A step of the trainer that some settings build, on their first batch.
+
+    Args:
+        settings: Their simulations are on disk.
+        in_float64: The same in float64, with its simulations.
+    """
+    return _of_settings(_of_preset, settings, lambda *more: in_float64())
+
+
+def _of_settings(
+    make: Callable[[Any], Made], settings: Any, again: Callable[..., Any]
+) -> Subject:
+    timed, work = make(settings)
 
     def run() -> None:
         timed()
@@ -139,10 +159,11 @@ def _subject(make: Callable[[Any], Made], folder: Path, *overrides: str) -> Subj
         # weights amplifies rounding by 1e4 (docs/measurements.md), so that float32
         # says nothing there: those losses are compared in float64. From a trainer of
         # its own, so that `run` begins where the other sides begin.
-        exact = ("general.precision=float64",) if _NORM in overrides else ()
-        step, _ = make(simulated_settings(folder, *overrides, *exact))
+        norm = settings.model.synthetic.architecture.batch_norm
+        step, _ = make(again("general.precision=float64") if norm else settings)
         # PhiML's networks cast to its precision; only the trainers set it themselves.
-        with math.precision(64 if exact else 32):
+        double = norm or settings.general.precision == "float64"
+        with math.precision(64 if double else 32):
             return {"losses": np.array([float(step()) for _ in range(_COMPARED)])}
 
     return Subject(run, outcome, work)

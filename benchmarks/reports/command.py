@@ -7,12 +7,14 @@ in `bridge.harness.bench_command`. Importing this module imports no framework.
 """
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from benchmarks.cases import CASES, build
 from benchmarks.harness.installed import is_lack
 from benchmarks.harness.machine import machine_facts, prepare
+from bridge.harness.bench_case import Case
 from bridge.harness.bench_command import BenchCommand, Report
+from bridge.harness.words import Words
 
 _REPORTS = {
     "promises": "the three promises of the plan: speed, compiling, lines of code",
@@ -31,6 +33,12 @@ _REPORTS = {
 }
 
 
+def _of_words(words: Words) -> Mapping[str, Case]:
+    from benchmarks.cases.words import cases_of_words
+
+    return cases_of_words(words)
+
+
 def _report(name: str, description: str) -> Report:
     def lines() -> Iterable[str]:
         return importlib.import_module(f"benchmarks.reports.{name}").lines()
@@ -44,5 +52,6 @@ COMMAND = BenchCommand(
     facts=machine_facts,
     unproved=build.unproved,
     is_lack=is_lack,
+    words=_of_words,
     reports={name: _report(name, text) for name, text in _REPORTS.items()},
 )

@@ -102,6 +102,12 @@ class Apart:
         """A ladder with each of its faults in it, several at once, in their order."""
         yield from self._all(_plant, [(ladder, n) for n in range(faults)])
 
+    def plant_elsewhere(
+        self, ladder: str, *, faults: int, words: Words
+    ) -> Iterator[CaseResult | str]:
+        """The same in the case of a run's words; why not, where one has no place."""
+        yield from self._all(_try, [(ladder, n, words) for n in range(faults)])
+
     def _one(self, what: Any, *args: Any) -> CaseResult:
         (result,) = self._all(what, [args])
         return result
@@ -142,9 +148,17 @@ def _run(project: Project, name: str, case: int, words: Words) -> CaseResult:
     return run_ladder(ladder, ladder.cases[case])
 
 
-def _plant(project: Project, name: str, number: int) -> CaseResult:
+def _plant(project: Project, name: str, number: int, words: Words = NONE) -> CaseResult:
     project.prepare()
-    ladder = project.ladder(name)
+    (ladder,) = ladders_of(project, name, words).values()
     fault = ladder.faults()[number]
     with fault.plant():
         return run_ladder(ladder, fault.case)
+
+
+def _try(project: Project, name: str, number: int, words: Words) -> CaseResult | str:
+    """A fault made for another case may look for what isn't there."""
+    try:
+        return _plant(project, name, number, words)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"

@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from bridge.harness.bench_baseline import compared, save
-from bridge.harness.bench_case import PROFILES, BenchError, Case, Profile, of_profile
+from bridge.harness.bench_case import PROFILES, BenchError, Case, of_profile
 from bridge.harness.bench_pairs import Pair, Speed, identical, pairs_of
 from bridge.harness.bench_table import table
 from bridge.harness.bench_timing import FEWEST_ROUNDS
@@ -54,6 +55,7 @@ class BenchCommand:
         unproved: Why a ladder's proof doesn't count for the code as it is, a sentence
             each; none if it does.
         is_lack: Which errors say that the installed code lacks what a side needs.
+        words: The cases of a run's own words; None if there are none.
         reports: What else can be printed, by the name of its option.
         baseline: Where `--save` writes and `--compare` reads by default.
     """
@@ -63,6 +65,7 @@ class BenchCommand:
     facts: Callable[[], Mapping[str, str]] = dict
     unproved: Callable[[str], list[str]] = _proved
     is_lack: IsLack = lacks_a_module
+    words: Callable[[Any], Mapping[str, Case]] | None = None
     reports: Mapping[str, Report] = field(default_factory=dict)
     baseline: Path = Path(".benchmarks") / "bench.json"
 
@@ -99,26 +102,31 @@ class BenchCommand:
             )
         parser.set_defaults(profile=PROFILES[0], rounds=15, identical=0, report=None)
 
-    def run(self, options: argparse.Namespace) -> int:
+    def run(self, options: argparse.Namespace, words: Any = None) -> int:
         """Measures and prints what is asked for.
+
+        Args:
+            options: The parsed arguments.
+            words: What a run would be started with, handed to `words`; its cases in
+                place of all others.
 
         Returns:
             0; 1 if a judged side is slower than the control, or alarms were false; 2
             if nothing could be compared, or an argument or a file doesn't fit.
         """
         try:
-            return self._run(options)
+            return self._run(options, words)
         except BenchError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
 
-    def _run(self, options: argparse.Namespace) -> int:
+    def _run(self, options: argparse.Namespace, words: Any) -> int:
         if options.rounds < FEWEST_ROUNDS:
             raise BenchError(
                 f"`--rounds` is {options.rounds}; a verdict needs at least"
                 f" {FEWEST_ROUNDS}"
             )
-        cases = self._chosen(options.profile, options.only)
+        cases = self._chosen(self._cases(options, words), options)
         self.prepare()
         print(", ".join(f"{key} {value}" for key, value in self.facts().items()))
         if options.report:
@@ -133,13 +141,25 @@ class BenchCommand:
             pairs = self._pairs(cases, Path(folder), options.rounds)
         return self._conclude(pairs, options.compare, options.save)
 
-    def _chosen(self, profile: Profile, text: str | None) -> list[Case]:
-        every = list(of_profile(self.cases, profile).values())
-        chosen = [case for case in every if text is None or text in case.name]
+    def _cases(self, options: argparse.Namespace, words: Any) -> Mapping[str, Case]:
+        if not words:
+            return of_profile(self.cases, options.profile)
+        if self.words is None:
+            raise BenchError(
+                f"`{words}`: these cases take no settings; a `BenchCommand` that makes"
+                " cases of them has `words`"
+            )
+        return self.words(words)
+
+    def _chosen(
+        self, every: Mapping[str, Case], options: argparse.Namespace
+    ) -> list[Case]:
+        text = options.only
+        chosen = [case for case in every.values() if text is None or text in case.name]
         if not chosen:
             raise BenchError(
-                f"no case of the profile {profile} has `{text}` in its name; there are"
-                f" {', '.join(case.name for case in every)}"
+                f"no case of the profile {options.profile} has `{text}` in its name;"
+                f" there are {', '.join(every)}"
             )
         return chosen
 

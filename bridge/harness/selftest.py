@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from bridge.harness.compare import Verdict
 from bridge.harness.ladder import CaseResult, Fault, Ladder, run_ladder
@@ -53,6 +54,66 @@ def caught(fault: Fault, result: CaseResult) -> Caught:
         margin = math.inf
     seen = f"{failure.rung}: {worst.hint or 'no name'}, {worst.where}"
     return Caught(fault, seen, right, margin)
+
+
+class Trace(Enum):
+    """What a planted fault left in the comparisons of a case that is not its own."""
+
+    CAUGHT = "caught"
+    OTHERWISE = "seen"
+    NONE = "unused"
+    UNFIT = "no place"
+    MISSED = "MISSED"
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """The report of a ladder on a fault in the case of a run's own words.
+
+    Attributes:
+        fault: The fault.
+        trace: Whether the ladder fails, by the fault's name or otherwise; whether the
+            fault moves no number that is compared, as the run doesn't use what it
+            changes; whether it couldn't be planted; or whether it moves some numbers,
+            and all stay within their limits.
+        seen: The rung that failed first, and its words; what moved; or why not.
+    """
+
+    fault: Fault
+    trace: Trace
+    seen: str
+
+    def lines(self) -> str:
+        """The verdict, the rung and the name, and what else is to be said."""
+        rung = "" if self.trace is Trace.NONE else self.fault.rung
+        text = f"{self.trace.value:<8}  {rung:<2}  {self.fault.name}"
+        return f"{text}\n          {self.seen}" if self.seen else text
+
+
+def elsewhere(fault: Fault, result: CaseResult | str, without: CaseResult) -> Elsewhere:
+    """What a ladder reported of a fault in a case that the fault was not made for.
+
+    Args:
+        fault: The fault.
+        result: The ladder's result with the fault in it, or why it has no place.
+        without: The result of the same case without it; it passes.
+    """
+    if isinstance(result, str):
+        return Elsewhere(fault, Trace.UNFIT, result)
+    found = caught(fault, result)
+    if found.caught:
+        return Elsewhere(fault, Trace.CAUGHT, "")
+    if result.first_failure is not None:
+        return Elsewhere(fault, Trace.OTHERWISE, f"as {found.seen}")
+    moved = [
+        f"{rung.rung}: {name}"
+        for rung, before in zip(result.rungs, without.rungs, strict=True)
+        for name, judged in rung.judged.items()
+        if judged != before.judged.get(name)
+    ]
+    if not moved:
+        return Elsewhere(fault, Trace.NONE, "")
+    return Elsewhere(fault, Trace.MISSED, f"moved within its limit: {moved[0]}")
 
 
 def to_json(results: Sequence[Caught]) -> str:

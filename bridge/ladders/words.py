@@ -40,7 +40,8 @@ def ladder_of_words(ladder: Ladder, words: Words) -> Ladder:
         ladder,
         cases=cases,
         settings=lambda: _rows(ladder.name, cases),
-        faults=tuple,
+        # In the first of them, small and in float64.
+        faults=lambda: [replace(f, case=cases[0]) for f in ladder.faults() if cases],
     )
 
 

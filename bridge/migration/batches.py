@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,32 +11,47 @@ from bridge.harness import Finding, Findings, exact, failed, named_exactly, pass
 from bridge.migration.arrays import checksum, flatten, to_numpy
 from bridge.migration.pair import Pair
 from bridge.migration.seen import seed
+from bridge.migration.sides import Side
+from bridge.migration.subject import Subject
+from bridge.migration.trainer_defects import Batches
 
 EPOCHS = 2
 
 
 def batches_rung(pair: Pair) -> Findings:
     """Every batch of two epochs: count, order, each array's bits."""
+    control, candidate = (
+        [_batches_of(pair, name, epoch) for epoch in range(EPOCHS)]
+        for name in ("control", "candidate")
+    )
+    others = [[checksum(b) for b in made] for made in control]
     for epoch in range(EPOCHS):
-        sides = []
-        for name in ("control", "candidate"):
-            side, subject = pair.side(name), getattr(pair, name)
-            assert side.batches is not None
-            seed()
-            sides.append(
-                [
-                    {k: to_numpy(v) for k, v in flatten(_plain(batch)).items()}
-                    for batch in side.batches(subject.object, epoch)
-                ]
-            )
-        yield from _epoch(epoch, *sides)
+        yield from _epoch(epoch, control[epoch], candidate[epoch], others)
+
+
+def _batches_of(pair: Pair, name: str, epoch: int) -> Batches:
+    side, subject = pair.side(name), getattr(pair, name)
+    seed()
+    made: Batches = subject.changes.batches(partial(made_by, side, subject), epoch)
+    return made
+
+
+def made_by(side: Side, subject: Subject, epoch: int) -> Batches:
+    """The batches of an epoch, each its arrays by name."""
+    assert side.batches is not None
+    return [
+        {k: to_numpy(v) for k, v in flatten(_plain(batch)).items()}
+        for batch in side.batches(subject.object, epoch)
+    ]
 
 
 def _plain(batch: Any) -> Any:
     return list(batch) if isinstance(batch, tuple | list) else batch
 
 
-def _epoch(epoch: int, control: list[Any], candidate: list[Any]) -> Findings:
+def _epoch(
+    epoch: int, control: Batches, candidate: Batches, others: list[list[str]]
+) -> Findings:
     where = f"batches of epoch {epoch}"
     if not control:
         yield failed(where, "structure", "the control gives no batch")
@@ -44,7 +60,8 @@ def _epoch(epoch: int, control: list[Any], candidate: list[Any]) -> Findings:
     if left == right:
         yield passed(f"{where}, {len(left)} of them")
         return
-    name = _name(control, candidate, left, right)
+    same = [f"batches of epoch {n}" for n, one in enumerate(others) if one == right]
+    name = same[0] if same else _name(control, candidate, left, right)
     if len(left) != len(right):
         hint = name or f"{len(right)} batches, control {len(left)}"
         yield failed(where, "exact", hint)

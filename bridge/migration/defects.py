@@ -46,8 +46,18 @@ def catalogue(pair: Pair) -> Iterator[Defect]:
 
 def of_any(pair: Pair) -> Iterator[Defect]:
     """Those that don't hang on a framework, so that any candidate may have them."""
+    from bridge.migration.trainer_defects import of_batches, of_rates, of_steps
+
     for fault in pair.migration.faults:
         yield fault.defect
+    if pair.migration.applies("R7"):
+        yield from of_rates()
+    if pair.migration.applies("R8"):
+        yield from of_batches()
+    if pair.control_is_trainer:
+        if pair.migration.batch is not None:
+            yield from of_steps(pair)
+        return
     yield from _of_leaves(pair)
     yield from _of_forward(pair)
     yield from _of_loss()

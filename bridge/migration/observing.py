@@ -131,7 +131,8 @@ def steps_of(*counts: int) -> Observe:
                 if name in noise or not pair.updates:
                     continue
                 if value.dtype.kind in "fc":
-                    value = value - before[name]
+                    # A moment may be made by the first step; it begins at zero.
+                    value = value - before.get(name, 0)
                 seen[f"update of {name} {when}"] = Seen(value, "leaf", name)
             for kind, values in subject.moments().items():
                 for name, value in pair.to_common(subject, values).items():

@@ -46,6 +46,7 @@ class Pair:
         self.terms = Terms(migration.loss, migration.optimiser)
         self.built = False
         self.notes: list[str] = []
+        self._altered: tuple[Subject, Defect] | None = None
 
     def build(self) -> None:
         """Builds control, candidate and oracle.
@@ -72,6 +73,10 @@ class Pair:
         self.refill(self.control)
         self.depth = self._depth()
         self.symmetries = self._symmetries()
+        if self.control_is_trainer:
+            # A trainer that made a step may have moments that it didn't start with.
+            self.control = self.one("control", self.precision)
+            self.refill(self.control)
 
     @property
     def loadable(self) -> bool:
@@ -162,7 +167,7 @@ class Pair:
 
     def _symmetries(self) -> list[Symmetry]:
         """Those that hold for the control; one of the user's own must."""
-        if self.control_is_trainer:
+        if self.control_is_trainer and self.migration.batch is None:
             return []
         kept = []
         for symmetry in self.migration.symmetries:
@@ -184,15 +189,20 @@ class Pair:
         return kept
 
     def _off(self, symmetry: Symmetry) -> float:
-        from bridge.migration.observing import forward, looked
+        """How far the control's outputs move; of a trainer, its first loss."""
+        from bridge.migration.observing import forward, looked, steps_of
 
-        plain = forward(self, self.control, None)
-        changed = looked(forward, self, self.control, symmetry)
+        trainer = self.control_is_trainer
+        observe, kind = (steps_of(1), "number") if trainer else (forward, "batch")
+        plain = observe(self, self.control, None)
+        changed = looked(observe, self, self.control, symmetry)
         return max(
             (
                 error_of(real(changed[n]), real(s.value), rms(real(s.value)) or 1.0)
                 for n, s in plain.items()
-                if s.value.dtype.kind in "fc" and s.kind == "batch"
+                if s.value.dtype.kind in "fc"
+                and s.kind == kind
+                and (not trainer or n.startswith("losses"))
             ),
             default=0.0,
         )
@@ -254,6 +264,8 @@ class Pair:
         """The side built anew, for a trainer that can't be set back."""
         if self.loadable:
             return subject
+        if self._altered is not None and subject is self._altered[0]:
+            return self.altered(self._altered[1])
         name = "candidate" if subject is self.candidate else "control"
         again = self.one(name, subject.precision)
         if name == "candidate":
@@ -292,6 +304,7 @@ class Pair:
         """The oracle with a fault."""
         subject = self.one("control", self.oracle.precision)
         defect.plant(subject)
+        self._altered = subject, defect
         return subject
 
 

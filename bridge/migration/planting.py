@@ -1,28 +1,32 @@
 """Which faults can be seen at all: those that change the control's numbers."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 
-from bridge.migration.arrays import real
+from bridge.migration.arrays import checksum, real
+from bridge.migration.batches import EPOCHS, made_by
 from bridge.migration.causes import floats
 from bridge.migration.defects import Defect
 from bridge.migration.observing import forward, gradients, looked, losses, steps_of
 from bridge.migration.pair import Observe, Pair
+from bridge.migration.subject import Subject
 
 #: A change below this is rounding.
 _SEEN = 1e-6
 
 
 def that_matter(pair: Pair, defects: Iterable[Defect]) -> list[Defect]:
-    """The faults that change an output, a loss, a gradient or an update."""
+    """The faults that change an output, a loss, a gradient, an update, or data."""
     looks = _looks(pair)
     plain = [looked(look, pair, pair.oracle) for look in looks]
+    given = _given(pair, pair.oracle)
     kept = []
     for defect in defects:
         try:
             altered = pair.altered(defect)
-            if any(
+            if _given(pair, altered) != given or any(
                 _differ(looked(look, pair, altered), before)
                 for look, before in zip(looks, plain, strict=True)
             ):
@@ -31,6 +35,19 @@ def that_matter(pair: Pair, defects: Iterable[Defect]) -> list[Defect]:
             # The control can't have this fault, so it can't be told from an error.
             continue
     return kept
+
+
+def _given(pair: Pair, subject: Subject) -> list[object]:
+    """What a side's schedule and loader give."""
+    side, epochs, given = pair.migration.control, pair.migration.epochs, []
+    if side.rate is not None:
+        of_epoch = partial(side.rate, subject.object)
+        given += [subject.changes.rate(of_epoch, e) for e in range(epochs)]
+    if side.batches is not None:
+        for epoch in range(EPOCHS):
+            made = subject.changes.batches(partial(made_by, side, subject), epoch)
+            given.append([checksum(batch) for batch in made])
+    return given
 
 
 def _looks(pair: Pair) -> list[Observe]:

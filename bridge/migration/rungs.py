@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from bridge.migration.judging import Limits, judged
 from bridge.migration.observing import forward, gradients, losses, steps_of
 from bridge.migration.pair import Observe, Pair, SideError
 from bridge.migration.subject import Subject
+from bridge.migration.trainer_defects import RATES
 
 
 def sides_rung(pair: Pair) -> Findings:
@@ -205,14 +207,29 @@ def trajectory_rung(pair: Pair) -> Findings:
 def rate_rung(pair: Pair) -> Findings:
     """The learning rate of every epoch."""
     rates = []
+    control, epochs = pair.migration.control.rate, pair.migration.epochs
+    assert control is not None
     for side, subject in (
         (pair.migration.control, pair.control),
         (pair.migration.candidate, pair.candidate),
     ):
         assert side.rate is not None
-        made = [side.rate(subject.object, e) for e in range(pair.migration.epochs)]
-        rates.append(np.array(made, dtype=float))
-    yield exact("rate of every epoch", rates[1], rates[0])
+        of_epoch = partial(side.rate, subject.object)
+        rates.append(rates_of(of_epoch, subject.changes.rate, epochs))
+    wrong = {
+        name: partial(rates_of, partial(control, pair.control.object), change, epochs)
+        for name, change in RATES.items()
+    }
+    yield named_exactly(exact("rate of every epoch", *rates[::-1]), rates[1], wrong)
+
+
+def rates_of(
+    of_epoch: Callable[[int], float],
+    change: Callable[[Callable[[int], float], int], float],
+    epochs: int,
+) -> np.ndarray:
+    """The learning rate of each epoch, as a fault has it."""
+    return np.array([change(of_epoch, e) for e in range(epochs)], dtype=float)
 
 
 def gradient_rung(pair: Pair) -> Findings:

@@ -14,6 +14,10 @@ from bridge.migration.nests import flat, is_called_pytree, taken_apart
 from bridge.migration.sides import Function, Side
 
 
+def _of_epoch(made: Callable[[int], Any], epoch: int) -> Any:
+    return made(epoch)
+
+
 @dataclass(frozen=True)
 class Changes:
     """A fault in terms that every framework understands; nothing by default.
@@ -28,6 +32,12 @@ class Changes:
         load: `load(name, value)` changes a leaf before it is set.
         optimiser: Changes an optimiser that was built; may return another one.
         accumulates: Gradients are not set to zero between steps.
+        targets: Changes the targets before a trainer's step.
+        repeats: How often a trainer makes its step of a number, from 1 on.
+        frozen: The leaf that a trainer's step leaves as it was.
+        rate: `rate(of_epoch, epoch)` is the rate in place of `of_epoch(epoch)`.
+        batches: `batches(of_epoch, epoch)` in place of `of_epoch(epoch)`, a list of
+            batches, each its arrays by name.
     """
 
     inputs: Callable[[list[Any]], list[Any]] = lambda inputs: inputs
@@ -39,6 +49,11 @@ class Changes:
     load: Callable[[str, np.ndarray], np.ndarray] = lambda name, value: value
     optimiser: Callable[[Any], Any] = lambda optimiser: optimiser
     accumulates: bool = False
+    targets: Callable[[list[Any]], list[Any]] = lambda targets: targets
+    repeats: Callable[[int], int] = lambda number: 1
+    frozen: str = ""
+    rate: Callable[[Callable[[int], float], int], float] = _of_epoch
+    batches: Callable[[Callable[[int], Any], int], Any] = _of_epoch
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class TrainerSubject:
     ) -> None:
         self.side, self.object, self.precision = side, built, precision
         self.changes = Changes()
+        self._made, self._loss = 0, np.array(np.nan)
         if side.state is None:
             raise HarnessError(
                 "a side with `step` needs `state` too: a function of the trainer that"
@@ -75,21 +76,28 @@ class TrainerSubject:
         raise HarnessError("a trainer has no gradients without a step")
 
     def start(self) -> None:
-        """Nothing; a trainer starts when it is built."""
+        """A trainer starts when it is built."""
+        self._made = 0
 
     def train_step(
         self, inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray]
     ) -> float:
         """See `Subject`."""
         assert self.side.step is not None
-        given = self.changes.inputs([cast(v, self.precision) for v in inputs])
-        wanted = [cast(t, self.precision) for t in targets]
-        loss = self.side.step(
-            self.object,
-            given[0] if len(given) == 1 else tuple(given),
-            wanted[0] if len(wanted) == 1 else tuple(wanted),
-        )
-        return float(to_numpy(loss).reshape(()))
+        changes = self.changes
+        given = changes.inputs([cast(v, self.precision) for v in inputs])
+        wanted = changes.targets([cast(t, self.precision) for t in targets])
+        self._made += 1
+        before = {n: v.copy() for n, v in self.leaves().items() if n == changes.frozen}
+        for _ in range(changes.repeats(self._made)):
+            self._loss = self.side.step(
+                self.object,
+                given[0] if len(given) == 1 else tuple(given),
+                wanted[0] if len(wanted) == 1 else tuple(wanted),
+            )
+        if before:
+            self.load(self.leaves() | before)
+        return float(to_numpy(self._loss).reshape(()))
 
     def moments(self) -> dict[str, dict[str, np.ndarray]]:
         """None apart from the state."""

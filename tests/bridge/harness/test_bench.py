@@ -5,6 +5,7 @@ import ast
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from bridge.harness.bench_command import BenchCommand, Report
 from bridge.harness.bench_pairs import Pair, Speed, judge, pairs_of
 from bridge.harness.bench_table import WIDTH, table
 from bridge.harness.bench_timing import Ratio, paired, timed_in_turn
+from bridge.harness.words import Words
 from tests.helpers import ROOT
 
 MACHINE = {"processor": "Abacus 2000", "cores": "2"}
@@ -195,6 +197,26 @@ def test_the_command_refuses_in_one_line(
 ) -> None:
     assert _command([_case(True, [])], *words) == 2
     assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_words_have_cases_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """In place of all others; refused where there are none."""
+    asked: list[Words] = []
+    calls: list[str] = []
+
+    def cases(words: Words) -> Mapping[str, Case]:
+        asked.append(words)
+        return {"twins": _case(True, calls)}
+
+    given = Words("mine.yaml", ("rate=2",))
+    command = BenchCommand({"slow": _case(False, calls)}, words=cases)
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    options = parser.parse_args(["--rounds", "7"])
+    assert command.run(options, given) in (0, 1)
+    assert asked == [given] and "twins: legacy takes" in capsys.readouterr().out
+    assert replace(command, words=None).run(options, given) == 2
+    assert "`mine.yaml rate=2`: these cases take no" in capsys.readouterr().err
 
 
 def test_the_command_needs_nothing_but_cases(

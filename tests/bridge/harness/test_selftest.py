@@ -8,7 +8,10 @@ import pytest
 
 from bridge.harness import Project, Verdict
 from bridge.harness.apart import Apart
+from bridge.harness.ladder import run_ladder
 from bridge.harness.selftest import (
+    Trace,
+    elsewhere,
     false_alarms,
     plant,
     to_json,
@@ -80,3 +83,33 @@ def test_a_ladder_runs_in_a_process_of_its_own_that_is_replaced() -> None:
     assert found.first_failure is not None
     assert found.first_failure.rung == toy.FAULT.rung
     assert clean.verdict is Verdict.PASSED
+
+
+TRACES = {
+    Trace.CAUGHT: lambda x: 2 * x,
+    Trace.OTHERWISE: lambda x: 3 * x,
+    Trace.NONE: lambda x: x,
+    Trace.MISSED: lambda x: x * (1 + 4e-16),
+}
+
+
+@pytest.mark.parametrize("trace", TRACES)
+def test_what_a_fault_left_in_a_case_of_words(trace: Trace) -> None:
+    """A number that moves within its limit is missed; one that doesn't, unused."""
+    without = run_ladder(toy.LADDER, 13)
+    with toy.planted(TRACES[trace])():
+        found = elsewhere(toy.FAULT, run_ladder(toy.LADDER, 13), without)
+
+    assert found.trace is trace
+    assert found.lines().startswith(trace.value)
+    assert ("S1: sum" in found.seen) is (trace is Trace.MISSED)
+
+
+def test_a_fault_without_a_place_says_why() -> None:
+    without = run_ladder(toy.LADDER, 13)
+
+    found = elsewhere(toy.FAULT, "AttributeError: no block", without)
+
+    assert found.lines() == (
+        "no place  S1  doubled\n          AttributeError: no block"
+    )

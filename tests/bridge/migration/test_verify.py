@@ -273,52 +273,6 @@ def test_leaves_in_the_model_itself_are_no_layer() -> None:
     assert worst(pair(Linear, bad, batch=rows).verify(report=quiet))[0] == "R3"
 
 
-class Trainer:
-    """A trainer of one's own: descent on a linear model in NumPy."""
-
-    def __init__(self, rate: float = 0.1) -> None:
-        self.w, self.rate = np.ones(3), rate
-
-    def step(self, x: np.ndarray, t: np.ndarray) -> float:
-        error = x @ self.w - t[:, 0]
-        self.w = self.w - self.rate * x.T @ error / len(error)
-        return float((error**2).mean())
-
-    def batches(self, epoch: int) -> Any:
-        order = np.random.default_rng(epoch).permutation(6)
-        return [order[:4], order[4:]]
-
-
-def trainer(**fields: Any) -> Side:
-    return Side(
-        fields.pop("build", Trainer),
-        step=lambda trainer, x, t: trainer.step(x, t),
-        state=lambda trainer: {"w": trainer.w},
-        batches=lambda trainer, epoch: trainer.batches(epoch),
-        rate=lambda trainer, epoch: trainer.rate,
-        **fields,
-    )
-
-
-def test_trainers_are_judged_by_steps_rates_and_batches() -> None:
-    fields: dict[str, Any] = {"batch": rows, "loss": None, "optimiser": None}
-    good = pair(trainer(), trainer(), **fields).verify(report=quiet)
-
-    class Shuffled(Trainer):
-        def batches(self, epoch: int) -> Any:
-            return super().batches(epoch)[::-1]
-
-    other = trainer(build=Shuffled)
-    order = worst(pair(trainer(), other, **fields).verify(report=quiet))
-    fast = trainer(build=lambda: Trainer(0.2))
-    rate = worst(pair(trainer(), fast, **fields).verify(report=quiet))
-
-    assert worst(good) == ("", "", "")
-    assert [r.rung for r in good.results[0].rungs] == ["R1", "R6", "R7", "R8", "R9"]
-    assert (order[0], order[2]) == ("R8", "the same batches in another order")
-    assert rate[0] == "R6"
-
-
 def test_a_symmetry_of_ones_own_must_hold() -> None:
     shift = Symmetry("all values plus one", lambda values: [v + 1 for v in values])
 
