@@ -30,9 +30,38 @@ def components(project: Project) -> Sequence[Component]:
 
 
 def default_preset(project: Project) -> str:
-    """The preset that a run uses by default."""
-    content = yaml.safe_load(project.default_file.read_text())
-    return str(content["defaults"][0])
+    """The preset that a run uses by default.
+
+    Raises:
+        HarnessError: The file can't be read, or has no list `defaults` that begins
+            with a name.
+    """
+    return str(_chosen(project, _text(project)).value)
+
+
+def _text(project: Project) -> str:
+    try:
+        return project.default_file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"`{project.default_file}` can't be read: {error}") from None
+
+
+def _chosen(project: Project, text: str) -> yaml.ScalarNode:
+    """The first of `defaults`, with its place in the text."""
+    try:
+        tree = yaml.compose(text, yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise HarnessError(f"`{project.default_file}` is no YAML: {error}") from None
+    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+    lists = [value for key, value in pairs if key.value == "defaults"]
+    if len(lists) == 1 and isinstance(lists[0], yaml.SequenceNode):
+        first = lists[0].value[:1]
+        if first and isinstance(first[0], yaml.ScalarNode) and first[0].value:
+            return first[0]
+    raise HarnessError(
+        f"`{project.default_file}` has no list `defaults` that begins with the name of"
+        " a preset; expected `defaults:` and below it `- legacy`, for instance"
+    )
 
 
 def choose_preset(project: Project, preset: str) -> str:
@@ -42,17 +71,30 @@ def choose_preset(project: Project, preset: str) -> str:
         The file, and its lines that changed, as `-old` and `+new`; empty if none did.
 
     Raises:
-        HarnessError: The default is a file of an installed package.
+        HarnessError: The default is a file of an installed package, or can't be read
+            or changed.
     """
     path = project.default_file
     _refuse_installed(project, preset)
-    before = path.read_text()
-    after = before.replace(f"- {default_preset(project)}\n", f"- {preset}\n")
+    before = _text(project)
+    chosen = _chosen(project, before)
+    if chosen.value == preset:
+        return ""
+    start, end = chosen.start_mark.index, chosen.end_mark.index
+    after = before[:start] + preset + before[end:]
+    if _chosen(project, after).value != preset:
+        raise HarnessError(
+            f"`{path}` was not changed: as it is written, `{preset}` would not be what"
+            f" is read in place of `{chosen.value}`; write it by hand"
+        )
     write_file(path, after)
+    if default_preset(project) != preset:
+        raise HarnessError(
+            f"`{path}` was written, and reads `{default_preset(project)}` where"
+            f" `{preset}` was asked for: somebody else changes it too"
+        )
     lines = zip(before.splitlines(), after.splitlines(), strict=True)
     changed = [f"-{old}\n+{new}" for old, new in lines if old != new]
-    if not changed:
-        return ""
     shown = (
         path.relative_to(project.root) if path.is_relative_to(project.root) else path
     )
@@ -98,8 +140,16 @@ def rollback(project: Project, preset: str) -> str:
 
     Returns:
         The lines that changed, or that none had to.
+
+    Raises:
+        HarnessError: The default is no preset, or its file can't be read or changed.
     """
     order, now = list(project.presets), default_preset(project)
+    if now not in order:
+        raise HarnessError(
+            f"`{project.default_file}` names `{now}`, which is no preset: there are"
+            f" {', '.join(order)}; write the one that you want by hand"
+        )
     if order.index(now) < order.index(preset):
         return f"{now} is the default; {preset} is not in use"
     return choose_preset(project, order[order.index(preset) - 1])

@@ -26,11 +26,10 @@ from experiment.run.evaluating import (
 from experiment.run.folder import RunFolder
 from experiment.run.subruns import COMPARISON, SubRun, data_settings, sub_runs
 from experiment.settings import Settings
-from experiment.system import Progress, Stopped, UserError
+from experiment.system import Progress, Stopped, StopSignal, UserError
 from experiment.training import (
     PHYSICAL,
     SYNTHETIC,
-    StopSignal,
     checkpoint_folder,
     equal_budget,
     pde_steps,

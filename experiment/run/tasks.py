@@ -19,7 +19,7 @@ from experiment.run.folder import RunFolder
 from experiment.run.lock import Lock, locked
 from experiment.run.place import Place, find_place
 from experiment.settings import Settings, is_trained, settings_warnings
-from experiment.system import Progress, UserError
+from experiment.system import Progress, UserError, stopping_at_once
 from experiment.training import checkpoint_folder
 
 log = logging.getLogger(__name__)
@@ -52,9 +52,11 @@ def run_tasks(settings: Settings, components: Components, progress: Progress) ->
 
     Raises:
         UserError: With the one message that says what to do.
+        Stopped: A signal came; a training has saved.
     """
     place = find_place(settings)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(stopping_at_once())
         lock = _lock(place, stack) if is_trained(settings) else None
         return _run(place, lock, components, progress)
 

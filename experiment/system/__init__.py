@@ -25,6 +25,12 @@ from experiment.system.process import die_with_parent, keep_freed_memory
 from experiment.system.progress import Bar, Progress
 from experiment.system.reading import open_regular, read_json, read_npz
 from experiment.system.resources import resource
+from experiment.system.stop import (
+    StopSignal,
+    obey_parent,
+    signals_held,
+    stopping_at_once,
+)
 from experiment.system.types import (
     STRICT,
     Count,
@@ -57,12 +63,16 @@ __all__ = [
     "Seed",
     "SceneError",
     "SettingsError",
+    "StopSignal",
     "Stopped",
     "TornFile",
     "TrainingError",
     "UserError",
     "csv_text",
     "die_with_parent",
+    "obey_parent",
+    "signals_held",
+    "stopping_at_once",
     "exchange",
     "keep_freed_memory",
     "load_arrays",

@@ -7,8 +7,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
-from experiment.system.errors import UserError
+from experiment.system.errors import Stopped, UserError
 from experiment.system.process import die_with_parent
+from experiment.system.stop import obey_parent, signals_held
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +34,8 @@ def map_in_processes(
         arguments: What `prepare` gets.
 
     Raises:
-        UserError: A process was killed (memory, a signal).
+        UserError: A process was killed, perhaps for its memory.
+        Stopped: A signal came that ends the run; the processes are ended.
         Exception: Whatever `work` raises; the work not begun yet is given up.
     """
     if workers <= 1 or len(items) <= 1:
@@ -49,8 +51,10 @@ def map_in_processes(
         _prepare,
         (os.getpid(), prepare, arguments),
     )
+    before = {*multiprocessing.active_children()}
     try:
-        submitted = {pool.submit(work, item): item for item in items}
+        with signals_held():
+            submitted = {pool.submit(work, item): item for item in items}
         for done in as_completed(submitted):
             yield submitted[done], done.result()
     except BrokenProcessPool as error:
@@ -58,6 +62,11 @@ def map_in_processes(
             f"one of the {workers} processes of `data.num_workers` was killed, perhaps"
             " for its memory. What was whole is kept; run again with fewer."
         ) from error
+    except (Stopped, KeyboardInterrupt):
+        # What they are at is given up, and may take longer than there is time.
+        for worker in {*multiprocessing.active_children()} - before:
+            worker.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -66,6 +75,7 @@ def _prepare(
     parent: int, prepare: Callable[..., None] | None, arguments: tuple[Any, ...]
 ) -> None:
     die_with_parent(parent)
+    obey_parent(parent)
     # Processes share the cores; each takes one. Read when a library is loaded, so it
     # must stand before the first import of it.
     os.environ["OMP_NUM_THREADS"] = "1"

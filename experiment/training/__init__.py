@@ -44,7 +44,6 @@ from experiment.training.physical import (
 from experiment.training.resuming import check_resumable
 from experiment.training.schedule import next_rate, rollout_lengths
 from experiment.training.state import TrainingState
-from experiment.training.stop import StopSignal
 from experiment.training.synthetic import SyntheticTraining
 from experiment.training.terms import INTERACTION, REAL, term_weights
 
@@ -67,7 +66,6 @@ __all__ = [
     "PhysicalTraining",
     "REAL",
     "SYNTHETIC",
-    "StopSignal",
     "SyntheticLearner",
     "SyntheticTraining",
     "TV_EDGE",

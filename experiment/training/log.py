@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.settings import Settings
-from experiment.system import Stopped, TrainingError, remove_stale
+from experiment.system import Stopped, StopSignal, TrainingError, remove_stale
 from experiment.training.checkpoints import (
     PHYSICAL,
     SYNTHETIC,
@@ -23,7 +23,6 @@ from experiment.training.checkpoints import (
 )
 from experiment.training.learners import Record
 from experiment.training.state import TrainingState
-from experiment.training.stop import StopSignal
 
 log = logging.getLogger(__name__)
 

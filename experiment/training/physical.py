@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment.settings import Settings, parameter_ranges, settings_with_content
-from experiment.system import CheckpointError, Progress, versions
+from experiment.system import CheckpointError, Progress, StopSignal, versions
 from experiment.training.checkpoints import (
     PHYSICAL,
     Checkpoint,
@@ -21,7 +21,6 @@ from experiment.training.log import TrainingLog
 from experiment.training.resuming import check_resumable
 from experiment.training.schedule import rollout_steps
 from experiment.training.state import TrainingState
-from experiment.training.stop import StopSignal
 from experiment.training.terms import INTERACTION, REAL, terms_of_row
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiment.data import WindowCounts, observation_plan
 from experiment.settings import Settings, settings_with_content
-from experiment.system import Bar, Progress, TrainingError, versions
+from experiment.system import Bar, Progress, StopSignal, TrainingError, versions
 from experiment.training.checkpoints import SYNTHETIC, Checkpoint, load_for_model
 from experiment.training.learners import (
     AugmentedLoader,
@@ -23,7 +23,6 @@ from experiment.training.resuming import check_resumable, resumed_state
 from experiment.training.schedule import next_rate, rollout_steps
 from experiment.training.state import TrainingState
 from experiment.training.step_arguments import step_arguments
-from experiment.training.stop import StopSignal
 from experiment.training.terms import term_weights, terms_of_row, window_weights
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from experiment.data import Observed, WindowCounts, sample_order
 from experiment.settings import Settings
-from experiment.system import Progress, die_with_parent
+from experiment.system import Progress, die_with_parent, obey_parent, signals_held
 from legacy.data.dataset import WindowDataset
 
 
@@ -42,6 +42,7 @@ class EpochSampler(Sampler[int]):
 
 def _begin_worker(parent: int, worker: int) -> None:
     die_with_parent(parent)
+    obey_parent(parent)
 
 
 class WindowLoader:
@@ -121,7 +122,8 @@ class WindowLoader:
         self._sampler.set_epoch(epoch, position * self.batch_size)
 
     def __iter__(self) -> Iterator[torch.Tensor]:
-        return iter(self._loader)
+        with signals_held():
+            return iter(self._loader)
 
     def __len__(self) -> int:
         """Batches that are left of the epoch."""

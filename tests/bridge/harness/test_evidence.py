@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bridge.harness import HarnessError, Project, run_ladder
 from bridge.harness.cards import (
@@ -131,6 +132,60 @@ def test_promote_needs_fresh_green_evidence_and_rollback_none(project: Project) 
     (project.root / "evidence" / "one.json").write_text("{")
     with pytest.raises(HarnessError, match=r"`one.json` is torn or no JSON"):
         promote(project, "step1")
+
+
+WRITTEN = {
+    "no newline at the end": "defaults:\n  - step1",
+    "quotes": 'defaults:\n  - "step1"\n  - _self_\n',
+    "a comment": "# presets: step1\ndefaults:\n  - step1   # by promote\n",
+    "a flow list": "defaults: [step1, _self_]\n",
+    "other keys": "note: step1\ndefaults:\n- step1\nlater: step1\n",
+    "windows": "defaults:\r\n  - step1\r\n",
+}
+
+
+@pytest.mark.parametrize("text", WRITTEN.values(), ids=WRITTEN)
+def test_however_the_default_is_written_it_is_rolled_back(
+    project: Project, text: str
+) -> None:
+    """And nothing else of the file changes."""
+    path = project.root / "conf" / "current.yaml"
+    path.write_text(text)
+    assert rollback(project, "step1").startswith(CHANGED)
+    after = path.read_text()
+    assert default_preset(project) == "old"
+    assert yaml.safe_load(after)["defaults"][0] == "old"
+    rest = [line for line in text.splitlines() if "step1" not in line]
+    assert [line for line in after.splitlines() if line in rest] == rest
+    assert after.count("step1") == text.count("step1") - 1
+    assert after.count("#") == text.count("#")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has no list `defaults`"),
+        ("defaults: step1\n", "has no list `defaults`"),
+        ("defaults: []\n", "has no list `defaults`"),
+        ("defaults:\n  - model: step1\n", "has no list `defaults`"),
+        ("defaults: [step1\n", "is no YAML"),
+        ("defaults:\n  - mine\n", "`mine`, which is no preset: there are old, step1"),
+        ("defaults:\n  - &x step1\n", "not changed: as it is written"),
+        ("defaults:\n  - !!str step1\n", "not changed: as it is written"),
+    ],
+)
+def test_a_default_that_can_not_be_changed_is_an_error(
+    project: Project, text: str, message: str
+) -> None:
+    path = project.root / "conf" / "current.yaml"
+    path.write_text(text)
+    try:
+        rollback(project, "step1")
+    except HarnessError as error:
+        assert message in str(error)
+        assert path.read_text() == text
+    else:
+        assert yaml.safe_load(path.read_text())["defaults"][0] == "old"
 
 
 def test_the_values_of_a_preset(project: Project) -> None:

@@ -1,0 +1,124 @@
+"""Signals that end a run: caught, shared, sent again, kept from workers."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from experiment.system import (
+    Stopped,
+    StopSignal,
+    obey_parent,
+    signals_held,
+    stopping_at_once,
+)
+
+ENDING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
+
+
+@pytest.fixture
+def run() -> Iterator[None]:
+    """As around the tasks of a run; ends a test that leaves a signal behind."""
+    with stopping_at_once():
+        yield
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_a_task_with_the_status_that_a_shell_reports(
+    number: signal.Signals,
+) -> None:
+    said = f"stopped by {number.name}; what was written is whole"
+    with pytest.raises(Stopped, match=said) as caught, stopping_at_once():
+        signal.raise_signal(number)
+
+    assert caught.value.status == 128 + number
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
+def test_the_outer_learns_what_the_inner_caught(number: signal.Signals) -> None:
+    with pytest.raises(RuntimeError, match="asked and left"), StopSignal() as outer:
+        with StopSignal() as inner:
+            signal.raise_signal(number)
+            assert inner.name == number.name
+        assert outer.name == number.name
+        raise RuntimeError("asked and left")
+
+
+@pytest.mark.usefixtures("run")
+def test_the_inner_knows_what_the_outer_caught() -> None:
+    """Else a training that begins after the signal would run to its end."""
+    with pytest.raises(KeyboardInterrupt), StopSignal() as outer:
+        signal.raise_signal(signal.SIGINT)
+        with StopSignal() as inner:
+            assert inner.name == outer.name == "SIGINT"
+
+
+def test_what_came_too_late_to_be_looked_at_is_sent_again() -> None:
+    with pytest.raises(Stopped, match="SIGUSR1"), stopping_at_once(), StopSignal():
+        signal.raise_signal(signal.SIGUSR1)
+
+
+def test_what_was_there_is_restored_and_what_is_ignored_stays() -> None:
+    before = [signal.getsignal(n) for n in ENDING]
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping_at_once(), StopSignal() as stop:
+            # As `nohup` has it: the terminal may be closed.
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.name is None
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    assert [signal.getsignal(n) for n in ENDING] == before
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_never_get_them(method: str) -> None:
+    """Sent to all processes of a job, they would be an error of who waits for them."""
+    context = multiprocessing.get_context(method)
+    with signals_held():
+        worker = context.Process(target=signal.pause)
+        worker.start()
+    for number in (*ENDING, signal.SIGINT):
+        os.kill(worker.pid or 0, number)
+    worker.join(1)
+    alive = worker.is_alive()
+    worker.kill()
+    worker.join()
+    assert alive
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def _obeying(parent: int) -> None:
+    obey_parent(parent)
+    threading.Event().wait()
+
+
+@pytest.mark.parametrize("obeyed", [True, False])
+def test_a_worker_obeys_its_parent_alone(obeyed: bool) -> None:
+    """multiprocessing ends its workers by SIGTERM, and waits for them."""
+    with signals_held():
+        parent = os.getpid() if obeyed else 1
+        worker = multiprocessing.get_context("fork").Process(
+            target=_obeying, args=(parent,)
+        )
+        worker.start()
+    worker.terminate()
+    worker.join(1)
+    code = worker.exitcode
+    worker.kill()
+    worker.join()
+    assert code == (0 if obeyed else None)
+
+
+def test_a_worker_without_is_ended() -> None:
+    """So that the test above sees something."""
+    program = "import signal; signal.pause()"
+    worker = subprocess.Popen([sys.executable, "-c", program])
+    worker.terminate()
+    assert worker.wait(30) == -signal.SIGTERM
