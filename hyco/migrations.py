@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from bridge import Migration, Side
-from experiment.settings import COMPONENTS, Settings, check_settings, to_dict
+from experiment.data import channel_plan
+from experiment.settings import (
+    COMPONENTS,
+    Settings,
+    check_settings,
+    to_dict,
+)
 
 #: Cells along x and y, windows of a batch, and steps of a roll-out.
 GRID, BATCH, STEPS = (12, 8), 3, 2
@@ -113,7 +119,7 @@ class _Training:
 
         given: Any = torch.from_numpy(np.moveaxis(windows, -1, 1).copy())
         if self.settings.migration.trainer != "legacy":
-            names = self.learner.model.plan.names
+            names = channel_plan(self.settings).names
             given = to_phiml(given, window_layout(2), components=names, boundary="door")
         return self.learner.step(given, lambda loss: None)
 

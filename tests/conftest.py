@@ -18,6 +18,11 @@ torch.set_num_threads(1)
 logging.getLogger("Φ-ML").setLevel(logging.WARNING)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long ones first, so that no process waits for another's at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True)
 def _what_is_logged_stays() -> Iterator[None]:
     """Commands called in this process set levels; later tests read what is logged."""

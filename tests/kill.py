@@ -35,7 +35,7 @@ _HYBRID = (
 #: What is killed, by name: the words of a run.
 RUNS: dict[str, tuple[str, ...]] = {
     "generate": (
-        *("general.tasks=[generate]", "general.run_name=job", "data.num_workers=2"),
+        *("general.tasks=[generate]", "data.num_workers=2"),
         *("data.num_simulations=40", "data.trajectory_length=60"),
     ),
     "legacy with workers": (

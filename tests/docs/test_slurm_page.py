@@ -23,9 +23,9 @@ def _script(folder: Path) -> Path:
             *("general.mode=synthetic", "trainer.synthetic.epochs=150"),
         ]
     )
-    assert text.count("trainer.resume=$resume &") == 1
+    assert text.count("trainer.resume=auto &") == 1
     file = folder / "job.sh"
-    file.write_text(text.replace("$resume &", f"$resume {sizes} $MORE &"))
+    file.write_text(text.replace("=auto &", f"=auto {sizes} $MORE &"))
     # Slurm's own command, which is not installed here: it notes what it was asked.
     command = folder / "bin" / "scontrol"
     command.parent.mkdir()
@@ -47,14 +47,15 @@ def test_a_job_that_is_stopped_is_requeued_and_goes_on(tmp_path: Path) -> None:
         job = subprocess.Popen(
             ["bash", script], cwd=tmp_path, env=environment, stdout=log, stderr=log
         )
-        checkpoint = tmp_path / "checkpoints" / "burgers_slurm" / "last.safetensors"
+        run = tmp_path / "runs" / "burgers_slurm" / "17"
+        checkpoint = run / "checkpoints" / "last.safetensors"
         until = time.monotonic() + 300
         while not checkpoint.exists() and job.poll() is None:
             assert time.monotonic() < until, "no epoch ended in five minutes"
             time.sleep(0.1)
-        job.send_signal(signal.SIGTERM)
+        job.send_signal(signal.SIGUSR1)
         status = job.wait(300)
-    assert status == 143, (tmp_path / "first.log").read_text()[-2000:]
+    assert status == 138, (tmp_path / "first.log").read_text()[-2000:]
     assert (tmp_path / "asked").read_text() == "requeue 17\n"
 
     # What is left need not be trained to its end: that it is gone on with is enough.

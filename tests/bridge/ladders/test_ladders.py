@@ -21,7 +21,7 @@ RUNGS = {
 #: Of the cases each so-many-th; `python -m bridge verify all` takes all of them.
 EVERY_CASE = {"step2": 3, "physics": 4, "hybrid": 5, "run": 9}
 #: Of the faults each so-many-th; `python -m bridge selftest` plants all of them.
-EVERY_FAULT = {"step2": 6, "physics": 12, "hybrid": 18, "run": 12}
+EVERY_FAULT = {"step2": 6, "physics": 12, "hybrid": 24, "run": 12}
 CASES = [
     pytest.param(x, i, id=f"{x.name}-{c}")
     for x in EVERY

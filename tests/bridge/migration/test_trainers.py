@@ -69,18 +69,18 @@ class WithMomentum(Trainer):
 
     def __init__(self, share: float = 0.9) -> None:
         super().__init__()
-        self.share, self.momentum = share, None
+        self.share, self.momentum = share, np.zeros(0)
 
     def step(self, x: np.ndarray, t: np.ndarray) -> float:
         error = x @ self.w - t[:, 0]
         slope = x.T @ error / len(error)
-        known = self.momentum is not None
+        known = self.momentum.size > 0
         self.momentum = slope + self.share * self.momentum if known else slope
         self.w = self.w - self.rate * self.momentum
         return float((error**2).mean())
 
     def state(self) -> dict[str, Any]:
-        some = {} if self.momentum is None else {"momentum": self.momentum}
+        some = {"momentum": self.momentum} if self.momentum.size else {}
         return {"w": self.w, **some}
 
 

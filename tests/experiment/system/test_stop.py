@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from multiprocessing.context import ForkContext, SpawnContext
 
 import pytest
 
@@ -18,6 +19,7 @@ from experiment.system import (
     stopping_at_once,
 )
 
+FORK = multiprocessing.get_context("fork")
 ENDING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 
 
@@ -77,10 +79,9 @@ def test_what_was_there_is_restored_and_what_is_ignored_stays() -> None:
     assert [signal.getsignal(n) for n in ENDING] == before
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_workers_never_get_them(method: str) -> None:
+@pytest.mark.parametrize("context", [FORK, multiprocessing.get_context("spawn")])
+def test_workers_never_get_them(context: ForkContext | SpawnContext) -> None:
     """Sent to all processes of a job, they would be an error of who waits for them."""
-    context = multiprocessing.get_context(method)
     with signals_held():
         worker = context.Process(target=signal.pause)
         worker.start()
@@ -104,9 +105,7 @@ def test_a_worker_obeys_its_parent_alone(obeyed: bool) -> None:
     """multiprocessing ends its workers by SIGTERM, and waits for them."""
     with signals_held():
         parent = os.getpid() if obeyed else 1
-        worker = multiprocessing.get_context("fork").Process(
-            target=_obeying, args=(parent,)
-        )
+        worker = FORK.Process(target=_obeying, args=(parent,))
         worker.start()
     worker.terminate()
     worker.join(1)
