@@ -154,10 +154,10 @@ def killed(
     """Kills a run with each signal, then lets it end; how many came in time, and
     what was amiss."""
     path.mkdir(parents=True)
-    for number in numbers:
+    for turn, number in enumerate(numbers, 1):
         process = start(words, path)
-        # Not in the first seconds, which go by with imports.
-        time.sleep(draw.uniform(0.4, 1.0) * seconds)
+        # Of what is left; also while it is imported.
+        time.sleep(draw.uniform(0.15, 0.9) * seconds / turn)
         alive = process.poll() is None
         if alive:
             os.killpg(process.pid, number)
