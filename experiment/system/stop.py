@@ -29,8 +29,7 @@ class StopSignal:
     """Catches signals that end a program, so that it ends after the batch under way.
 
     A second Ctrl-C ends at once. Outside the main thread it catches nothing. One
-    inside another shares its signals: what either caught, both know. What came too
-    late to be looked at is sent again when it is left.
+    inside another shares its signals: what either caught, both know.
     """
 
     def __init__(self) -> None:
@@ -61,13 +60,10 @@ class StopSignal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        outers = self._outer()
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]
-        for outer in outers:
+        for outer in self._outer():
             outer.name = self.name
-        if kind is None and self.name is not None and self._before and not outers:
-            signal.raise_signal(self.number)
 
     def _outer(self) -> list["StopSignal"]:
         """The one around this one, if there is one."""

@@ -61,9 +61,13 @@ def test_the_inner_knows_what_the_outer_caught() -> None:
             assert inner.name == outer.name == "SIGINT"
 
 
-def test_what_came_too_late_to_be_looked_at_is_sent_again() -> None:
-    with pytest.raises(Stopped, match="SIGUSR1"), stopping_at_once(), StopSignal():
-        signal.raise_signal(signal.SIGUSR1)
+def test_what_came_too_late_to_stop_a_training_stops_nothing() -> None:
+    """All of it is done and saved; the run goes on until the next signal."""
+    with pytest.raises(Stopped, match="SIGTERM"), stopping_at_once():
+        with StopSignal() as stop:
+            signal.raise_signal(signal.SIGUSR1)
+        assert stop.name == "SIGUSR1"
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_what_was_there_is_restored_and_what_is_ignored_stays() -> None:
