@@ -14,12 +14,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from benchmarks.cases import CASES
+from benchmarks.cases.words import cases_of_words
 from benchmarks.reports.command import COMMAND
 from bridge.cli import COMMANDS, door
 from bridge.cli.words import words_of
 from bridge.configuration import composed
 from bridge.harness.bench_case import of_profile
 from bridge.harness.project import Project
+from bridge.harness.words import Words
 from experiment.settings import check_settings
 from hyco.run import given_keys
 from tests.pages import lines_of_code
@@ -79,7 +81,7 @@ def test_every_bridge_command_exists() -> None:
         for word in words[0].split("|"):
             assert word in {**COMMANDS, **door.HELP}, f"{page}: {command}"
         # What `bench` takes is known to its own parser, below.
-        if words[0] in ("verify", "settings"):
+        if words[0] in ("verify", "settings", "selftest"):
             _parse(COMMANDS[words[0]], ["all" if "<" in w else w for w in words[1:]])
 
 
@@ -98,8 +100,15 @@ def test_every_bench_command_measures_something() -> None:
     parser = argparse.ArgumentParser(exit_on_error=False)
     COMMAND.add_arguments(parser)
     for page, command in _commands("python -m bridge bench"):
-        options = parser.parse_args(shlex.split(command)[4:])
-        names = of_profile(CASES, options.profile)
+        words = shlex.split(command)[4:]
+        given = [w for w in words if "=" in w]
+        options = parser.parse_args([w for w in words if w not in given])
+        config = [w.partition("=")[2] for w in given if w.startswith("--config-name=")]
+        settings = tuple(w for w in given if not w.startswith("-"))
+        if given:
+            names = cases_of_words(Words(config[0] if config else None, settings))
+        else:
+            names = of_profile(CASES, options.profile)
         assert any((options.only or "") in name for name in names), f"{page}: {command}"
 
 
