@@ -23,6 +23,19 @@ FORK = multiprocessing.get_context("fork")
 ENDING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_ignored() -> Iterator[None]:
+    """As it may be where tests run in the background."""
+    python = {signal.SIGINT: signal.default_int_handler}
+    before = {
+        n: signal.signal(n, python.get(n, signal.SIG_DFL))
+        for n in (*ENDING, signal.SIGINT)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def run() -> Iterator[None]:
     """As around the tasks of a run; ends a test that leaves a signal behind."""
